@@ -1,0 +1,1 @@
+"""Fit physical cost models to campaigns and extrapolate: no MPI, no GPU."""

@@ -1,0 +1,84 @@
+"""The one command, ``collcast``: finds its sub-commands, renders errors, sets the exit status.
+
+Sub-commands are entry points of the group ``collcast.commands`` and are imported when they are
+named, so that neither room imports the other and ``collcast --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import entry_points, version
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .errors import CollcastError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["cli", "main", "started_rank"]
+
+_RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID")
+
+
+class _Commands(click.Group):
+    """A group whose commands are entry points, loaded by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self._entry_points())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = self._entry_points().get(cmd_name)
+        if found is None:
+            return None
+        command: click.Command = found.load()
+        return command
+
+    @staticmethod
+    def _entry_points() -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group="collcast.commands")}
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("collcast"), prog_name="collcast")
+def cli() -> None:
+    """Measure collective communication; cast it to the fabric you plan."""
+
+
+def started_rank() -> int:
+    """Return this process's rank as its launcher's variables say, 0 without a launcher.
+
+    Needs no MPI: arguments are checked, and mistakes printed once, before MPI starts.
+    """
+    for name in _RANK_VARIABLES:
+        value = os.environ.get(name, "")
+        if value.isdigit():
+            return int(value)
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run ``collcast``; mistakes become one line on standard error and an exit status."""
+    try:
+        status = cli.main(arguments, prog_name="collcast", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        _complain(error.format_message())
+        sys.exit(error.exit_code)
+    except click.Abort:
+        _complain("interrupted")
+        sys.exit(130)
+    except CollcastError as error:
+        _complain(str(error))
+        sys.exit(error.exit_status)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: str) -> None:
+    """Print one line, from one rank."""
+    if started_rank() == 0:
+        click.echo(f"collcast: {' '.join(message.split())}", err=True)

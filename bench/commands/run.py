@@ -1,0 +1,10 @@
+"""``collcast run``: measure collectives."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+def run() -> None:
+    """Measure collectives."""

@@ -1,0 +1,97 @@
+"""Environment: where a launch ran, as a pure value.
+
+What fills it lives in ``provenance`` (it asks the machine, MPI and the launcher); here are only the
+fields, so that a reader needs neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["ENVIRONMENT_VARIABLES", "Clock", "Environment", "Location"]
+
+ENVIRONMENT_VARIABLES = (
+    "CUDA_",
+    "HCOLL_",
+    "MPIR_CVAR_",
+    "NCCL_",
+    "OMPI_MCA_",
+    "OMP_",
+    "PMIX_MCA_",
+    "PRTE_MCA_",
+    "UCX_",
+)
+"""Prefixes of the variables that are recorded. An allow-list: environments hold secrets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where the ranks are: columns of equal length, one entry per rank; "" or -1 where unknown."""
+
+    host: tuple[str, ...] = ()
+    local_rank: tuple[int, ...] = ()
+    """Rank among those of the same host."""
+
+    gpu: tuple[str, ...] = ()
+    """UUID of the device that the rank uses."""
+
+    nvlink_domain: tuple[str, ...] = ()
+    leaf: tuple[str, ...] = ()
+    pod: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """The clock that stamped, and what a stamp costs."""
+
+    name: str = ""
+    resolution_ns: float = 0.0
+    """Smallest step seen between two stamps."""
+
+    stamp_ns: float = 0.0
+    """Median cost of taking one stamp."""
+
+    jitter_ns: float = 0.0
+    """99th percentile minus median of that cost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Machine, software and settings of one launch."""
+
+    created: str = ""
+    """Start of the launch: ISO 8601, UTC."""
+
+    command: tuple[str, ...] = ()
+    """Command line as the program got it."""
+
+    ranks: int = 0
+    location: Location = field(default_factory=Location)
+    cores_per_host: dict[str, int] = field(default_factory=dict)
+    """Host -> cores that the ranks there may use."""
+
+    cpu: str = ""
+    gpu: str = ""
+    driver: str = ""
+    operating_system: str = ""
+    mpi_library: str = ""
+    """The library's own version text, its first line."""
+
+    mpi_library_path: str = ""
+    mpi_thread_level: str = ""
+    nccl_version: str = ""
+    packages: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    """Those of the process environment whose names start with an allowed prefix."""
+
+    git_revision: str = ""
+    """Revision of the directory that the program was started in; ends in "-dirty" if changed."""
+
+    clock: Clock = field(default_factory=Clock)
+    labels: dict[str, str] = field(default_factory=dict)
+    """Free facts: job number, cluster, partition, fabric."""
+
+    @property
+    def hosts(self) -> int:
+        """Number of different hosts."""
+        return len(set(self.location.host))

@@ -1,0 +1,162 @@
+"""Sample, Measurement and Campaign: what came out.
+
+Raw stamps of all ranks are kept; every summary is derived from them. Three statistics of one
+repetition are told apart (s = start, e = stop, r runs over the ranks):
+
+    local_max           max_r (e_r - s_r)           needs no common clock
+    makespan            max_r e_r - min_r s_r       needs a common clock
+    after_last_arrival  max_r e_r - max_r s_r       needs a common clock
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import CaseError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .case import Case
+    from .environment import Environment
+    from .protocol import Protocol
+
+__all__ = [
+    "DEFAULT_STATISTIC",
+    "LABELS",
+    "STATISTICS",
+    "Campaign",
+    "Launch",
+    "Measurement",
+    "Sample",
+]
+
+STATISTICS = ("local_max", "makespan", "after_last_arrival")
+"""Names of the statistics of one repetition."""
+
+DEFAULT_STATISTIC = {"barrier": "local_max", "window": "makespan", "none": "local_max"}
+"""Statistic by start synchronisation: a barrier's exit skew must not be charged to the operation."""
+
+LABELS = {
+    "copy": "one rank: a copy inside one memory, no communication",
+    "oversubscribed": "more ranks than cores",
+    "ranks_per_gpu": "several ranks on one GPU",
+}
+"""Conditions under which a measurement enters no fit by default, with their meaning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """Stamps of one case on all ranks, in nanoseconds of the recorded clock."""
+
+    start_ns: NDArray[np.int64]
+    """Shape (repetition, rank): just before the operation was called."""
+
+    stop_ns: NDArray[np.int64]
+    """Shape (repetition, rank): when it was complete on that rank."""
+
+    batch: int = 1
+    """Operations between the two stamps."""
+
+    def __post_init__(self) -> None:
+        for name in ("start_ns", "stop_ns"):
+            array = getattr(self, name)
+            if array.ndim != 2 or array.dtype != np.int64:
+                raise CaseError(
+                    f"sample.{name}: found {array.dtype} {array.shape}, "
+                    "expected int64 (repetition, rank)"
+                )
+        if self.start_ns.shape != self.stop_ns.shape:
+            raise CaseError(
+                f"sample.stop_ns: found shape {self.stop_ns.shape}, expected {self.start_ns.shape}"
+            )
+        if self.batch < 1:
+            raise CaseError(f"sample.batch: found {self.batch}, expected at least 1")
+
+    @property
+    def repetitions(self) -> int:
+        """Number of repetitions."""
+        return int(self.start_ns.shape[0])
+
+    @property
+    def ranks(self) -> int:
+        """Number of ranks."""
+        return int(self.start_ns.shape[1])
+
+    def local_s(self) -> NDArray[np.float64]:
+        """Duration of one operation on each rank, in seconds; shape (repetition, rank)."""
+        return (self.stop_ns - self.start_ns) * (1e-9 / self.batch)
+
+    def seconds(self, statistic: str) -> NDArray[np.float64]:
+        """Time of one operation by a named statistic, in seconds; shape (repetition,).
+
+        Raises
+        ------
+        CaseError
+            If the statistic is not one of `STATISTICS`.
+        """
+        if statistic == "local_max":
+            return self.local_s().max(axis=1)
+        last_stop = self.stop_ns.max(axis=1)
+        if statistic == "makespan":
+            return (last_stop - self.start_ns.min(axis=1)) * (1e-9 / self.batch)
+        if statistic == "after_last_arrival":
+            return (last_stop - self.start_ns.max(axis=1)) * (1e-9 / self.batch)
+        raise CaseError(f"statistic: found {statistic!r}, expected one of {', '.join(STATISTICS)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measurement:
+    """One case, measured by one launch on one number of ranks."""
+
+    case: Case
+    sample: Sample
+    warmup: Sample
+    """The samples before, same ranks; may have 0 repetitions."""
+
+    launch: int
+    """Number of the launch within the campaign."""
+
+    wrong: int | None
+    """Wrong elements over all ranks; None where nothing was checked."""
+
+    labels: tuple[str, ...] = ()
+    """Keys of `LABELS` that hold."""
+
+    suspect: str = ""
+    """Why the figure cannot be believed, such as ``physics``; empty if it can."""
+
+    @property
+    def ranks(self) -> int:
+        """Number of ranks."""
+        return self.sample.ranks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One start of the program on a set of ranks."""
+
+    number: int
+    protocol: Protocol
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Campaign:
+    """Everything one file holds."""
+
+    launches: tuple[Launch, ...]
+    measurements: tuple[Measurement, ...]
+
+    def launch_of(self, measurement: Measurement) -> Launch:
+        """Return the launch that a measurement belongs to."""
+        for launch in self.launches:
+            if launch.number == measurement.launch:
+                return launch
+        raise CaseError(
+            f"measurement.launch: found {measurement.launch}, expected one of "
+            f"{', '.join(str(launch.number) for launch in self.launches)}"
+        )

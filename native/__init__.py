@@ -1,0 +1,1 @@
+"""The timed loop: knows nothing of the rest of collcast."""
