@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .errors import CollcastError
+from .launcher import launched_rank
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["cli", "main", "started_rank"]
-
-_RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID")
+__all__ = ["cli", "main"]
 
 
 class _Commands(click.Group):
@@ -47,18 +46,6 @@ def cli() -> None:
     """Measure collective communication; cast it to the fabric you plan."""
 
 
-def started_rank() -> int:
-    """Return this process's rank as its launcher's variables say, 0 without a launcher.
-
-    Needs no MPI: arguments are checked, and mistakes printed once, before MPI starts.
-    """
-    for name in _RANK_VARIABLES:
-        value = os.environ.get(name, "")
-        if value.isdigit():
-            return int(value)
-    return 0
-
-
 def main(arguments: list[str] | None = None) -> Any:
     """Run ``collcast``; mistakes become one line on standard error and an exit status."""
     try:
@@ -80,5 +67,5 @@ def main(arguments: list[str] | None = None) -> Any:
 
 def _complain(message: str) -> None:
     """Print one line, from one rank."""
-    if started_rank() == 0:
+    if launched_rank(os.environ) in {None, 0}:
         click.echo(f"collcast: {' '.join(message.split())}", err=True)

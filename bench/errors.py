@@ -10,6 +10,7 @@ __all__ = [
     "CaseError",
     "CollcastError",
     "EnvironmentMismatchError",
+    "FabricError",
     "MeasurementError",
     "MissingExtraError",
     "SchemaTooNewError",
@@ -35,6 +36,10 @@ class UnitError(CollcastError, ValueError):
 
 class CaseError(CollcastError, ValueError):
     """A case or a protocol that cannot be measured as described."""
+
+
+class FabricError(CollcastError, ValueError):
+    """A fabric that cannot be built, or a figure of it without unit, source, status or date."""
 
 
 class TransportError(CollcastError, RuntimeError):

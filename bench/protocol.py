@@ -13,7 +13,7 @@ MODES = ("latency", "throughput")
 sample, one completion; a sample's time is (stop - start) / batch. The two are never mixed."""
 
 SYNCHRONISATIONS = ("barrier", "window", "none")
-"""How ranks start a sample: after a barrier, at an agreed time of a common clock, or as they come."""
+"""How ranks start a sample: after a barrier, at a time of a common clock, or as they come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,9 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
-            raise CaseError(f"protocol.mode: found {self.mode!r}, expected one of {', '.join(MODES)}")
+            raise CaseError(
+                f"protocol.mode: found {self.mode!r}, expected one of {', '.join(MODES)}"
+            )
         if self.synchronisation not in SYNCHRONISATIONS:
             raise CaseError(
                 f"protocol.synchronisation: found {self.synchronisation!r}, expected one of "
@@ -53,6 +55,6 @@ class Protocol:
                 )
         if self.mode == "latency" and self.batch != 1:
             raise CaseError(
-                f"protocol.batch: found {self.batch} in latency mode, expected 1 (one operation per "
-                "sample); use throughput mode for batches"
+                f"protocol.batch: found {self.batch} in latency mode, expected 1 (one operation "
+                "per sample); use throughput mode for batches"
             )

@@ -38,7 +38,7 @@ STATISTICS = ("local_max", "makespan", "after_last_arrival")
 """Names of the statistics of one repetition."""
 
 DEFAULT_STATISTIC = {"barrier": "local_max", "window": "makespan", "none": "local_max"}
-"""Statistic by start synchronisation: a barrier's exit skew must not be charged to the operation."""
+"""Statistic by start synchronisation: a barrier's exit skew is not the operation's."""
 
 LABELS = {
     "copy": "one rank: a copy inside one memory, no communication",

@@ -13,10 +13,10 @@ from .errors import UnitError
 __all__ = ["format_bytes", "format_seconds", "parse_bytes", "parse_seconds", "parse_sizes"]
 
 _BYTE_SUFFIX = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
-_BYTES = re.compile(r"(\d+)\s*(?:([KMGT])(?:i?B)?|B)?", re.IGNORECASE)
+_BYTES = re.compile(r"([0-9]+)\s*(?:([KMGT])(?:i?B)?|B)?", re.IGNORECASE)
 _TIME_SUFFIX = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_SECONDS = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(s|ms|us|ns)", re.IGNORECASE)
-_LARGEST_BYTES = 1 << 50  # 1 PiB: no buffer of one rank is larger; a longer number is a typing error
+_SECONDS = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(s|ms|us|ns)", re.IGNORECASE)
+_LARGEST_BYTES = 1 << 50  # 1 PiB: no buffer of one rank is larger; more is a typing error
 
 
 def parse_bytes(text: str) -> int:
@@ -65,7 +65,7 @@ def parse_seconds(text: str) -> float:
     """
     match = _SECONDS.fullmatch(text.strip())
     if match is None:
-        raise UnitError(f"time: found {text!r}, expected a number with s, ms, us or ns, such as 50us")
+        raise UnitError(f"time: found {text!r}, expected a number with s, ms, us or ns")
     return float(match[1]) * _TIME_SUFFIX[match[2].lower()]
 
 
@@ -112,9 +112,9 @@ def _parse_range(text: str) -> list[int]:
     first, last = parse_bytes(fields[0]), parse_bytes(fields[1])
     factor = 2
     if len(fields) == 3:
-        match = re.fullmatch(r"x(\d{1,6})", fields[2].strip())
+        match = re.fullmatch(r"x([0-9]{1,6})", fields[2].strip())
         if match is None or int(match[1]) < 2:
-            raise UnitError(f"sizes: found factor {fields[2]!r}, expected xN with N >= 2, such as x4")
+            raise UnitError(f"sizes: found factor {fields[2]!r}, expected xN with N >= 2")
         factor = int(match[1])
     if first < 1 or last < first:
         raise UnitError(f"sizes: found range {text!r}, expected 1 <= FIRST <= LAST")

@@ -1,10 +1,203 @@
-"""``collcast run``: measure collectives."""
+"""``collcast run``: measure collectives, under mpirun or by starting it."""
 
 from __future__ import annotations
 
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
+
+from ..case import BYTES_PER_ELEMENT, COLLECTIVES, MEMORIES, OPERATIONS, PLACEMENTS, TRANSPORTS
+from ..errors import CaseError, CollcastError, StoreError
+from ..launcher import launched_rank
+from ..protocol import MODES, SYNCHRONISATIONS, Protocol
+
+if TYPE_CHECKING:
+    from ..case import Case
+
+__all__ = ["Options", "run"]
+
+_BATCH = 20  # operations per sample in throughput mode: the iterations that nccl-tests queues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line asks for; nothing below the command sees click."""
+
+    collectives: tuple[str, ...]
+    sizes: str
+    ranks: tuple[int, ...]
+    output: Path
+    fields: dict[str, str]
+    """Further fields of every `Case`."""
+
+    protocol: Protocol
+    topology: Path | None
+    append: bool
+    force: bool
+    quiet: bool
+
+    def cases(self, ranks: int) -> tuple[Case, ...]:
+        """Return the cases of a launch of `ranks` ranks."""
+        from ..sweep import sweep
+
+        return sweep(self.collectives, self.sizes, ranks, **self.fields)
+
+
+def _parse_ranks(_ctx: click.Context, _option: click.Parameter, text: str) -> tuple[int, ...]:
+    counts = text.split(",") if text else []
+    if not all(re.fullmatch("[1-9][0-9]{0,6}", count.strip()) for count in counts):
+        raise click.BadParameter(f"found {text!r}, expected numbers of ranks such as 1,2,4")
+    return tuple(int(count) for count in counts)
 
 
 @click.command()
-def run() -> None:
-    """Measure collectives."""
+@click.argument("collectives", nargs=-1, required=True, metavar="COLLECTIVE...")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Campaign file."
+)
+@click.option("--sizes", default="8:4M", show_default=True, help="FIRST:LAST[:xN] or a list.")
+@click.option("--ranks", default="", callback=_parse_ranks, help="One launch each, such as 1,2,4.")
+@click.option("--protocol", "mode", type=click.Choice(MODES), default="latency", show_default=True)
+@click.option("--sync", type=click.Choice(SYNCHRONISATIONS), default="barrier", show_default=True)
+@click.option("--transport", type=click.Choice(TRANSPORTS), default="mpi", show_default=True)
+@click.option("--memory", type=click.Choice(MEMORIES), default="host", show_default=True)
+@click.option(
+    "--dtype", type=click.Choice(list(BYTES_PER_ELEMENT)), default="float32", show_default=True
+)
+@click.option("--operation", type=click.Choice(OPERATIONS), default="sum", show_default=True)
+@click.option(
+    "--placement", type=click.Choice(PLACEMENTS), default="out_of_place", show_default=True
+)
+@click.option("--repetitions", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--warmup", type=click.IntRange(0), default=10, show_default=True)
+@click.option(
+    "--batch", type=click.IntRange(1), help=f"Operations per throughput sample [{_BATCH}]."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--topology", type=click.Path(path_type=Path), help="CSV: host,nvlink_domain,leaf,pod."
+)
+@click.option("--append", is_flag=True, help="Add launches to an existing file.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.pass_context
+def run(ctx: click.Context, **given: Any) -> int:
+    """Measure COLLECTIVEs (all_reduce, all_to_all, barrier) into an HDF5 campaign.
+
+    Under mpirun this process is one rank. Otherwise mpirun is started once per number of --ranks.
+    """
+    options = _options(**given)
+    if launched_rank(os.environ) is not None:
+        return _measure(options)
+    from .launch import launch_all
+
+    return launch_all(options, ctx)
+
+
+def _options(  # the parameters are the command's options
+    *,
+    mode: str,
+    sync: str,
+    repetitions: int,
+    warmup: int,
+    batch: int | None,
+    seed: int,
+    **given: Any,
+) -> Options:
+    for name in given["collectives"]:
+        if name not in COLLECTIVES:
+            raise CaseError(f"collective: found {name!r}, expected one of {', '.join(COLLECTIVES)}")
+    fields = ("transport", "memory", "dtype", "operation", "placement")
+    if given["memory"] == "host" and given["transport"] != "mpi":
+        raise CaseError(
+            f"transport: found {given['transport']} on host memory, expected --memory device"
+        )
+    protocol = Protocol(
+        mode=mode,
+        synchronisation=sync,
+        repetitions=repetitions,
+        warmup=warmup,
+        batch=batch or (_BATCH if mode == "throughput" else 1),
+        seed=seed,
+    )
+    options = Options(fields={name: given.pop(name) for name in fields}, protocol=protocol, **given)
+    for ranks in options.ranks or (1,):
+        options.cases(ranks)  # sizes are checked before MPI starts
+    return options
+
+
+def _measure(options: Options) -> int:
+    """Be one rank of a launch."""
+    from ..world import join_world
+
+    world = join_world(options.ranks)
+    try:
+        _run_in_world(world, options)
+    except CollcastError as error:
+        # Other ranks may wait for this one inside MPI: the job must end, whoever noticed.
+        click.echo(f"collcast: {error}", err=True)
+        world.Abort(error.exit_status)
+    return 0
+
+
+def _run_in_world(world: Any, options: Options) -> None:
+    from ..campaign import run_sweep
+    from ..device import Device, bind
+    from ..provenance import collect
+    from ..store import consolidate
+    from ..topology import read_topology
+
+    launch = _prepare_output(world, options)
+    places = read_topology(options.topology) if options.topology else {}
+    device = bind(world) if options.fields["memory"] == "device" else Device()
+    environment = collect(world, tuple(sys.argv), places, device)
+    cases = options.cases(world.size)
+    show = _progress(options, len(cases))
+    run_sweep(world, cases, options.protocol, environment, options.output, launch, show)
+    if world.rank == 0 and not options.append:
+        consolidate(options.output)
+
+
+def _prepare_output(world: Any, options: Options) -> int:
+    """Rank 0 looks at the file; every rank learns the launch's number or the refusal."""
+    from ..store import campaign_exists, next_launch_number, remove_campaign
+
+    found: tuple[int, str] | None = None
+    if world.rank == 0:
+        try:
+            if not options.append:
+                refuse_existing(options)
+            if options.force and campaign_exists(options.output):
+                remove_campaign(options.output)
+            found = next_launch_number(options.output), ""
+        except StoreError as error:
+            found = -1, str(error)
+    number, refusal = world.bcast(found)
+    if refusal:
+        if world.rank == 0:
+            click.echo(f"collcast: {refusal}", err=True)
+        sys.exit(2)
+    return int(number)
+
+
+def refuse_existing(options: Options) -> None:
+    """Refuse to write over a campaign unless --force or --append was given."""
+    from ..store import campaign_exists
+
+    if not options.output.parent.is_dir():
+        raise StoreError(f"output: {options.output.parent} is no directory")
+    if campaign_exists(options.output) and not (options.force or options.append):
+        raise StoreError(
+            f"output: {options.output} exists; give --force to replace it or --append to add to it"
+        )
+
+
+def _progress(options: Options, total: int) -> Any:
+    from .progress import progress_lines, progress_silent
+
+    return progress_silent() if options.quiet else progress_lines(total)

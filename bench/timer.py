@@ -1,0 +1,31 @@
+"""What the clock is and what a stamp costs, measured rather than assumed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..native import CLOCK_NAME, stamp
+from .environment import Clock
+
+__all__ = ["measure_clock"]
+
+_STAMPS = 50_000  # 2 ms of work; the 99th percentile then rests on 500 readings
+
+
+def measure_clock() -> Clock:
+    """Return the clock's name, resolution, cost of a stamp and jitter, in nanoseconds."""
+    stamps = np.empty(_STAMPS, np.int64)
+    stamp(stamps)
+    steps = np.diff(stamps)
+    return Clock(
+        name=CLOCK_NAME,
+        resolution_ns=float(_smallest_step(steps)),
+        stamp_ns=float(np.median(steps)),
+        jitter_ns=float(np.percentile(steps, 99) - np.median(steps)),
+    )
+
+
+def _smallest_step(steps: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
+    """The smallest difference between two unequal steps or a step and zero: the clock's grain."""
+    levels = np.unique(np.concatenate([[0], steps]))
+    return int(np.diff(levels).min()) if len(levels) > 1 else 0

@@ -1,0 +1,50 @@
+"""Ways through which ranks communicate, behind one small protocol.
+
+A transport turns a case into steps of a call plan; it never runs them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import TransportError
+
+if TYPE_CHECKING:
+    from ...native import Step
+    from ..buffers import Buffers
+    from ..case import Case
+
+__all__ = ["Transport", "open_transport"]
+
+
+class Transport(Protocol):
+    """What the measuring code needs of a transport."""
+
+    name: str
+
+    def operation(self, case: Case, buffers: Buffers) -> tuple[Step, ...]:
+        """Return the steps of one operation, groups ``timed`` and ``complete``."""
+        ...
+
+    def describe(self, code: int) -> str:
+        """Return the library's text for an error code."""
+        ...
+
+
+def open_transport(name: str, communicator: Any) -> Transport:
+    """Return a transport on an mpi4py communicator.
+
+    Raises
+    ------
+    TransportError
+        If it is not available here.
+    """
+    if name == "mpi":
+        from .mpi import MpiTransport
+
+        return MpiTransport(communicator)
+    if name == "staged":
+        from .staged import StagedTransport
+
+        return StagedTransport(communicator)
+    raise TransportError(f"transport: {name} is not available yet, expected mpi or staged")

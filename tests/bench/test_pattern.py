@@ -1,0 +1,165 @@
+"""Verification: exact for every dtype and operation, and blind to no planted fault."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pytest
+from collcast.bench.buffers import BufferPool, pointer_of
+from collcast.bench.case import BYTES_PER_ELEMENT, OPERATIONS, Case
+from collcast.bench.pattern import count_wrong, fill_send, poison
+from hypothesis import given
+from hypothesis import strategies as st
+
+COMBINE = {"sum": np.add, "prod": np.multiply, "min": np.minimum, "max": np.maximum}
+dtypes = st.sampled_from(sorted(BYTES_PER_ELEMENT))
+
+
+def contributions(case: Case, ranks: int, seed: int) -> list[Any]:
+    sends = [np.zeros(case.elements, case.dtype) for _ in range(ranks)]
+    for rank, send in enumerate(sends):
+        fill_send(case, rank, ranks, seed, send)
+    return sends
+
+
+def exchanged(case: Case, sends: list[Any]) -> list[Any]:
+    """What all-to-all must deliver, by slicing."""
+    ranks = len(sends)
+    size = case.elements // ranks
+    return [
+        np.concatenate([send[rank * size : (rank + 1) * size] for send in sends])
+        for rank in range(ranks)
+    ]
+
+
+def reducing(dtype: str = "float32", operation: str = "sum", elements: int = 64) -> Case:
+    size = elements * BYTES_PER_ELEMENT[dtype]
+    return Case(collective="all_reduce", message_bytes=size, dtype=dtype, operation=operation)
+
+
+@given(dtypes, st.sampled_from(OPERATIONS), st.integers(1, 40), st.integers(1, 70), st.randoms())
+def test_every_order_of_reduction_gives_the_expected_bits(
+    dtype: str, operation: str, ranks: int, elements: int, random: Any
+) -> None:
+    """Combine in a random order, in the dtype itself: no element may differ in any bit."""
+    case = reducing(dtype, operation, elements)
+    sends = contributions(case, ranks, seed=3)
+    random.shuffle(sends)
+    with np.errstate(over="ignore"):  # integers wrap; floats never overflow, or bits would differ
+        result = reduce(COMBINE[operation], sends)
+    assert count_wrong(case, 0, ranks, 3, result) == 0
+
+
+@pytest.mark.parametrize("ranks", [300, 5000])
+@pytest.mark.parametrize("dtype", ["int8", "float16", "float32"])
+def test_sums_stay_exact_with_more_ranks_than_the_mantissa_has_room_for(
+    dtype: str, ranks: int
+) -> None:
+    case = reducing(dtype, elements=16)
+    with np.errstate(over="ignore"):
+        result = reduce(np.add, contributions(case, ranks, seed=0))
+    assert count_wrong(case, 0, ranks, 0, result) == 0
+
+
+@given(dtypes, st.integers(1, 9), st.integers(1, 20))
+def test_all_to_all_delivers_what_is_expected(dtype: str, ranks: int, per_peer: int) -> None:
+    size = ranks * per_peer * BYTES_PER_ELEMENT[dtype]
+    case = Case(collective="all_to_all", message_bytes=size, dtype=dtype)
+    for rank, received in enumerate(exchanged(case, contributions(case, ranks, seed=1))):
+        assert count_wrong(case, rank, ranks, 1, received) == 0
+
+
+@pytest.mark.parametrize("dtype", sorted(BYTES_PER_ELEMENT))
+@pytest.mark.parametrize("bit", [0, 3, 7])
+def test_one_flipped_bit_is_one_wrong_element(dtype: str, bit: int) -> None:
+    case = reducing(dtype)
+    with np.errstate(over="ignore"):
+        result = reduce(np.add, contributions(case, 4, seed=0))
+    result.view(np.uint8)[17] ^= 1 << bit
+    assert count_wrong(case, 0, 4, 0, result) == 1
+
+
+@pytest.mark.parametrize("dtype", sorted(BYTES_PER_ELEMENT))
+@pytest.mark.parametrize("operation", ["sum", "prod"])
+@pytest.mark.parametrize("twice", [0, 1, 2, 3])
+def test_a_contribution_counted_twice_is_found(dtype: str, operation: str, twice: int) -> None:
+    """Sums differ everywhere; products of floats only where the rank's factor is not 1."""
+    case = reducing(dtype, operation)
+    sends = contributions(case, 4, seed=0)
+    with np.errstate(over="ignore"):
+        result = reduce(COMBINE[operation], [*sends, sends[twice]])
+    everywhere = operation == "sum"
+    wrong = count_wrong(case, 0, 4, 0, result)
+    assert wrong == case.elements if everywhere else wrong > 0
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float16", "float32", "int64"])
+def test_a_missing_contribution_is_found_everywhere(dtype: str) -> None:
+    case = reducing(dtype)
+    result = reduce(np.add, contributions(case, 4, seed=0)[1:])
+    assert count_wrong(case, 0, 4, 0, result) == case.elements
+
+
+@pytest.mark.parametrize("operation", ["min", "max"])
+def test_the_extreme_of_all_ranks_but_one_is_found(operation: str) -> None:
+    """Every rank holds the extreme of some element, so none can be left out unseen."""
+    case = reducing(operation=operation)
+    sends = contributions(case, 4, seed=0)
+    for left_out in range(4):
+        rest = [send for rank, send in enumerate(sends) if rank != left_out]
+        assert count_wrong(case, 0, 4, 0, reduce(COMBINE[operation], rest)) > 0
+
+
+@pytest.mark.parametrize("dtype", sorted(BYTES_PER_ELEMENT))
+def test_two_swapped_blocks_are_wrong_in_every_element(dtype: str) -> None:
+    """Swapped by source on one receiver, and swapped between two receivers."""
+    case = Case(collective="all_to_all", message_bytes=64 * 4 * 8, dtype=dtype)
+    size = case.elements // 4
+    received = exchanged(case, contributions(case, 4, seed=0))
+    by_source = np.concatenate(
+        [received[0][size : 2 * size], received[0][:size], received[0][2 * size :]]
+    )
+    assert count_wrong(case, 0, 4, 0, by_source) == 2 * size
+    assert count_wrong(case, 1, 4, 0, received[2]) == case.elements
+
+
+@pytest.mark.parametrize("collective", ["all_reduce", "all_to_all"])
+@pytest.mark.parametrize("placement", ["in_place", "out_of_place"])
+@pytest.mark.parametrize("dtype", sorted(BYTES_PER_ELEMENT))
+def test_an_unwritten_output_is_found(collective: str, placement: str, dtype: str) -> None:
+    """The receive buffer as `prepare` left it, without any communication."""
+    case = Case(collective=collective, message_bytes=1024, dtype=dtype, placement=placement)
+    buffers = BufferPool(1024, "host").buffers(case)
+    buffers.prepare(case, 1, 4, 0)
+    right = case.elements - buffers.count_wrong(case, 1, 4, 0)
+    own_block = case.elements // 4  # in place, the block to oneself is already where it belongs
+    assert right <= (own_block if collective == "all_to_all" else case.elements // 50)
+
+
+def test_poison_is_found_even_where_it_could_be_a_value() -> None:
+    case = reducing("int8", elements=4096)
+    result = np.zeros(4096, np.int8)
+    poison(result)
+    assert count_wrong(case, 0, 2, 0, result) > 4000
+
+
+def test_the_largest_chunk_boundary_is_seamless() -> None:
+    """Elements on both sides of the chunk that bounds memory are checked."""
+    case = reducing(elements=(1 << 18) + 3)
+    result = reduce(np.add, contributions(case, 2, seed=0))
+    assert count_wrong(case, 0, 2, 0, result) == 0
+    result[1 << 18] += 1
+    result[(1 << 18) - 1] += 1
+    assert count_wrong(case, 0, 2, 0, result) == 2
+
+
+def test_buffers_are_page_aligned_and_disjoint_or_one() -> None:
+    pool = BufferPool(8192, "host")
+    apart = pool.buffers(Case(collective="all_reduce", message_bytes=8192))
+    assert pointer_of(apart.send) % 4096 == pointer_of(apart.receive) % 4096 == 0
+    assert abs(pointer_of(apart.send) - pointer_of(apart.receive)) >= 8192
+    one = pool.buffers(Case(collective="all_reduce", message_bytes=8, placement="in_place"))
+    assert one.send is one.receive
+    assert one.send.shape == (2,)
