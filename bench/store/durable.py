@@ -73,7 +73,9 @@ def append_durably(path: Path, data: Bytes, end: int) -> None:
                 if end == 0:  # the file may be new: its name must survive as well
                     _sync_folder(path)
             except BaseException:
-                _cut(descriptor, end)  # not reported as finished, so it must not be read as such
+                _cut(
+                    path, descriptor, end
+                )  # not reported as finished, so it must not be read as such
                 raise
         finally:
             os.close(descriptor)
@@ -95,9 +97,11 @@ def _write_all(descriptor: int, data: Bytes) -> None:
         left = left[os.write(descriptor, left) :]
 
 
-def _cut(descriptor: int, end: int) -> None:
+def _cut(path: Path, descriptor: int, end: int) -> None:
     try:
         os.ftruncate(descriptor, end)
+        if end == 0:
+            path.unlink(missing_ok=True)  # no record: no journal
     except OSError:
         return  # the first error is the one to report; a torn tail is skipped by readers
 

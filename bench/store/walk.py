@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +141,7 @@ def _expect_launch(entry: Entry, launch: int, seen: set[tuple[str, int]]) -> Non
         )
 
 
-def _walk_file(path: Path, problem: Problem) -> Iterator[Source]:
+def _walk_file(path: Path, problem: Problem) -> Generator[Source, None, bytes | None]:
     try:
         with open_file(path) as node:
             root = read_root(node)
