@@ -36,20 +36,26 @@ def check(ctx: click.Context, file: Path, output: Path | None) -> None:
     click.echo(f"{file}: {_summary(survey)}")
     if output is not None:
         repair_campaign(file, output)
-        click.echo(f"{output}: {survey.launches} launches and {survey.cases} cases written")
+        click.echo(f"{output}: {_held(survey)} written")
     ctx.exit(0 if survey.is_whole else 1)
 
 
 def _summary(survey: Survey) -> str:
     state = "whole" if survey.is_whole else "damaged"
-    parts = [f"{state}, {survey.launches} launches, {survey.cases} cases readable"]
+    parts = [f"{state}, {_held(survey)} readable"]
     if survey.records:
-        parts.append(f"{survey.records} records in the journal, not consolidated")
+        parts.append(f"{_count(survey.records, 'record')} in the journal, not consolidated")
     if survey.torn_bytes:
-        parts.append(
-            f"{survey.torn_bytes} torn bytes at the journal's end: the record that was being "
-            "written when the run ended"
-        )
+        torn = _count(survey.torn_bytes, "torn byte")
+        parts.append(f"{torn} at the journal's end, of a record that was never finished")
     if survey.findings:
-        parts.append(f"{len(survey.findings)} damaged objects")
+        parts.append(f"{_count(len(survey.findings), 'finding')} above")
     return "; ".join(parts)
+
+
+def _held(survey: Survey) -> str:
+    return f"{_count(survey.launches, 'launch', 'es')}, {_count(survey.cases, 'case')}"
+
+
+def _count(number: int, noun: str, ending: str = "s") -> str:
+    return f"{number} {noun}{'' if number == 1 else ending}"

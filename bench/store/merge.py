@@ -58,6 +58,7 @@ def _copy_unknown(node: Node, file: Any, problem: Problem) -> None:
                 continue
             group = node.group(collection)
             for name in group.names():
+                group.expect_inside(name, "an object")
                 if name not in file.require_group(collection):
                     child = group.handle[name]
                     _copy(

@@ -78,18 +78,9 @@ class Node:
     allowance: Allowance
 
     def names(self) -> list[str]:
-        """Return the names of the children.
-
-        Raises
-        ------
-        StoreError
-            If a child is a link that could lead elsewhere.
-        """
+        """Return the names of the children, whatever they lead to."""
         with reading(self.where):
-            names = list(self.handle.keys())
-        for name in names:
-            self._expect_inside(name, "an object")
-        return names
+            return list(self.handle.keys())
 
     def group(self, name: str) -> Node:
         """Return a child that must be a group."""
@@ -99,6 +90,18 @@ class Node:
         """Tell whether an attribute is there."""
         with reading(f"{self.where}.{name}"):
             return name in self.handle.attrs
+
+    def expect_inside(self, name: str, expected: str) -> None:
+        """Refuse a child that is missing, or a link that could lead elsewhere."""
+        where = f"{self.where}/{name}"
+        with reading(where):
+            link = self.handle.get(name, getlink=True)
+            if link is None:
+                raise StoreError(f"{where}: found nothing, expected {expected}")
+            if not isinstance(link, h5py.HardLink):
+                raise StoreError(
+                    f"{where}: found a {type(link).__name__}, expected {expected} inside the file"
+                )
 
     def integer(self, name: str) -> int:
         """Return an integer attribute."""
@@ -157,23 +160,12 @@ class Node:
     def _child(self, name: str, kind: type) -> Any:
         where = f"{self.where}/{name}"
         expected = "a group" if kind is h5py.Group else "a dataset"
-        self._expect_inside(name, expected)
+        self.expect_inside(name, expected)
         with reading(where):
             child = self.handle[name]
             if not isinstance(child, kind):
                 raise StoreError(f"{where}: found a {type(child).__name__}, expected {expected}")
             return child
-
-    def _expect_inside(self, name: str, expected: str) -> None:
-        where = f"{self.where}/{name}"
-        with reading(where):
-            link = self.handle.get(name, getlink=True)
-            if link is None:
-                raise StoreError(f"{where}: found nothing, expected {expected}")
-            if not isinstance(link, h5py.HardLink):
-                raise StoreError(
-                    f"{where}: found a {type(link).__name__}, expected {expected} inside the file"
-                )
 
     def _expect_stored(self, dataset: Any, where: str) -> None:
         """Refuse data that is not in this file, not all there, or more than its bytes can hold."""
