@@ -1,0 +1,233 @@
+"""Dataset: campaigns as columns of equal length, one row per series, ranks and size.
+
+A row pools the launches that measured the same thing. Rows of other origin (logs, tables) are built
+as `Row` values too, with -1, NaN or "" where their source is silent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..bench.errors import CaseError
+from ..bench.sample import DEFAULT_STATISTIC
+from .summary import summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from ..bench.environment import Environment
+    from ..bench.sample import Campaign, Launch, Measurement
+
+__all__ = ["UNITS", "Dataset", "Row", "SeriesKey", "dataset_of"]
+
+UNITS = {"message_bytes": "bytes", "median_s": "s", "low_s": "s", "high_s": "s"}
+"""Column -> unit; columns that are not named are names or counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesKey:
+    """What must be equal for rows to lie on one curve over ranks and sizes."""
+
+    collective: str
+    transport: str
+    algorithm: str
+    protocol: str
+    sync: str
+    dtype: str
+    placement: str
+    memory: str
+    statistic: str = "local_max"
+    operation: str = "sum"
+    root: int = 0
+    system: str = ""
+    """Machine, where a table holds several; "" for a campaign, which is one machine's."""
+
+    def __str__(self) -> str:
+        return (
+            " ".join(
+                str(getattr(self, name))
+                for name in ("collective", "transport", "algorithm", "protocol", "sync", "dtype")
+            )
+            + f" {self.placement} {self.memory}"
+            + (f" {self.system}" if self.system else "")
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One series at one number of ranks and one size."""
+
+    key: SeriesKey
+    ranks: int
+    message_bytes: int
+    repetitions: int
+    """Samples over all launches; -1 unknown."""
+
+    launches: int
+    median_s: float
+    low_s: float
+    """Lower end of the 95 % interval of the median, in seconds; NaN where none can be given."""
+
+    high_s: float
+    wrong: int = -1
+    """Wrong elements over all ranks and launches; -1 where nothing was checked."""
+
+    suspect: str = ""
+    """Why the figure cannot be believed; "" if it can."""
+
+    labels: tuple[str, ...] = ()
+    """Keys of `collcast.bench.sample.LABELS` that hold."""
+
+    hosts: int = -1
+    """Different hosts used; -1 unknown, likewise for the levels of the network."""
+
+    nvlink_domains: int = -1
+    leaves: int = -1
+    pods: int = -1
+    cores: int = -1
+    """Cores that ranks may use on all those hosts together; -1 unknown."""
+
+    @property
+    def fit_for_fitting(self) -> bool:
+        """Whether the row may enter a fit: not labelled, not suspect, not wrong, a positive time."""
+        return not self.labels and not self.suspect and self.wrong <= 0 and self.median_s > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Rows, also as NumPy columns."""
+
+    rows: tuple[Row, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return one column, shape (row,), in the unit that `UNITS` names.
+
+        Raises
+        ------
+        CaseError
+            If there is no such column.
+        """
+        if name in _KEY_FIELDS:
+            return np.array([getattr(row.key, name) for row in self.rows])
+        if name in _ROW_FIELDS:
+            return np.array([_plain(getattr(row, name)) for row in self.rows])
+        raise CaseError(
+            f"dataset.column: found {name!r}, expected one of {', '.join(self.column_names())}"
+        )
+
+    @staticmethod
+    def column_names() -> tuple[str, ...]:
+        """Return the names of all columns, key first."""
+        return _KEY_FIELDS + _ROW_FIELDS
+
+    def series(self) -> dict[SeriesKey, Dataset]:
+        """Return the rows by series, in order of first appearance, each by ranks and size."""
+        found: dict[SeriesKey, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row.key, []).append(row)
+        return {
+            key: Dataset(tuple(sorted(rows, key=lambda row: (row.ranks, row.message_bytes))))
+            for key, rows in found.items()
+        }
+
+    def find(self, ranks: int, message_bytes: int) -> Row | None:
+        """Return the trusted row of a one-series dataset at this place, if there is one."""
+        for row in self.rows:
+            trusted = not row.suspect and row.wrong <= 0 and row.median_s > 0
+            if trusted and (row.ranks, row.message_bytes) == (ranks, message_bytes):
+                return row
+        return None
+
+
+_KEY_FIELDS = tuple(field.name for field in fields(SeriesKey))
+_ROW_FIELDS = tuple(field.name for field in fields(Row) if field.name != "key")
+
+
+def _plain(value: Any) -> Any:
+    """Return labels as one text, so that the column is no ragged array."""
+    return "+".join(value) if isinstance(value, tuple) else value
+
+
+def dataset_of(campaign: Campaign, statistic: str | None = None) -> Dataset:
+    """Return the rows of a campaign.
+
+    Parameters
+    ----------
+    campaign
+        What was measured.
+    statistic
+        One of `collcast.bench.sample.STATISTICS`; None takes the default of each launch's start
+        synchronisation.
+    """
+    groups: dict[Any, list[tuple[Measurement, Launch]]] = {}
+    for measurement in campaign.measurements:
+        launch = campaign.launch_of(measurement)
+        hosts = launch.environment.hosts or -1
+        place = (measurement.ranks, measurement.case.message_bytes, measurement.labels, hosts)
+        key = _key(measurement, launch, statistic)
+        groups.setdefault((key, *place), []).append((measurement, launch))
+    return Dataset(tuple(_row(group[0], members) for group, members in groups.items()))
+
+
+def _key(measurement: Measurement, launch: Launch, statistic: str | None) -> SeriesKey:
+    case, protocol = measurement.case, launch.protocol
+    return SeriesKey(
+        collective=case.collective,
+        transport=case.transport,
+        algorithm=case.algorithm,
+        protocol=protocol.mode,
+        sync=protocol.synchronisation,
+        dtype=case.dtype,
+        placement=case.placement,
+        memory=case.memory,
+        statistic=statistic or DEFAULT_STATISTIC[protocol.synchronisation],
+        operation=case.operation,
+        root=case.root,
+    )
+
+
+def _row(key: SeriesKey, members: list[tuple[Measurement, Launch]]) -> Row:
+    first, launch = members[0]
+    summary = summarise([found.sample.seconds(key.statistic) for found, _ in members])
+    checked = [found.wrong for found, _ in members if found.wrong is not None]
+    environment = launch.environment
+    return Row(
+        key=key,
+        ranks=first.ranks,
+        message_bytes=first.case.message_bytes,
+        repetitions=sum(found.sample.repetitions for found, _ in members),
+        launches=len({found.launch for found, _ in members}),
+        median_s=summary.median_s,
+        low_s=summary.low_s,
+        high_s=summary.high_s,
+        wrong=sum(checked) if checked else -1,
+        suspect="+".join(sorted({found.suspect for found, _ in members} - {""})),
+        labels=first.labels,
+        hosts=environment.hosts or -1,
+        nvlink_domains=_different(environment.location.nvlink_domain),
+        leaves=_different(environment.location.leaf),
+        pods=_different(environment.location.pod),
+        cores=_cores(environment),
+    )
+
+
+def _cores(environment: Environment) -> int:
+    """Cores on the hosts used, -1 where not recorded."""
+    return sum(environment.cores_per_host.values()) or -1
+
+
+def _different(names: Iterable[str]) -> int:
+    """Count the different names; -1 where nothing or not everything is known."""
+    found = set(names)
+    return -1 if not found or "" in found else len(found)

@@ -1,0 +1,127 @@
+"""Model and Demand: what an algorithm asks of every tier.
+
+Tiers are given by their sizes, inner first: ``(72, 256, 65536)`` puts 72 ranks in a domain of the
+innermost tier, 256 below one leaf, 65,536 in a pod; the last holds everybody. A message uses the
+innermost tier that holds both its ends. inner_t is the size of the next smaller domain (1 for t = 0):
+a message of tier t leaves a domain of inner_t ranks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ...bench.errors import CaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["LAYOUTS", "Demand", "Model", "exchange_tier", "inner_sizes", "shift_tier", "tiers_used"]
+
+LAYOUTS = ("contiguous", "random")
+"""How ranks lie on a fabric: domain after domain, or anywhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Demand:
+    """What one collective asks of the tiers; every array has shape (tier,)."""
+
+    steps: NDArray[np.float64]
+    """Messages on the critical path, by their tier."""
+
+    bytes_per_byte: NDArray[np.float64]
+    """Bytes that a rank on the critical path sends in messages of that tier, per byte of message."""
+
+    share: NDArray[np.float64]
+    """Share of a domain's ranks that send out of it, into that tier, at once: loads its uplinks."""
+
+    reduced_per_byte: float
+    """Bytes reduced by a rank, per byte of message."""
+
+    pipelined: bool
+    """Whether the tiers carry their bytes at the same time (the slowest counts) or one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One algorithm of one collective."""
+
+    name: str
+    collective: str
+    pattern: Literal["exchange", "all_to_all"]
+    """Key of a tier's efficiencies: one partner at a time, or everybody."""
+
+    formula: str
+    """Closed form on one tier: n bytes, P ranks, a seconds per step, b and c per byte."""
+
+    source: str
+    count: Callable[[int, tuple[int, ...], str], Demand]
+    least_tiers: int = 1
+    """Tiers below which the algorithm is another one."""
+
+    def demand(self, ranks: int, sizes: Sequence[int] = (), layout: str = "contiguous") -> Demand:
+        """Return the demand of `ranks` ranks on tiers of these sizes; none means one tier.
+
+        Raises
+        ------
+        CaseError
+            If the ranks do not fit, or the layout is not one of `LAYOUTS`.
+        """
+        if ranks < 1:
+            raise CaseError(f"ranks: found {ranks}, expected at least 1")
+        if layout not in LAYOUTS:
+            raise CaseError(f"layout: found {layout!r}, expected one of {', '.join(LAYOUTS)}")
+        checked = tuple(sizes) or (ranks,)
+        if ranks > checked[-1]:
+            raise CaseError(
+                f"ranks: found {ranks}, expected at most {checked[-1]}, the largest tier"
+            )
+        if ranks == 1:
+            zeros = np.zeros(len(checked))
+            return Demand(
+                steps=zeros,
+                bytes_per_byte=zeros,
+                share=zeros,
+                reduced_per_byte=0.0,
+                pipelined=False,
+            )
+        return self.count(ranks, checked, layout)
+
+
+def inner_sizes(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return inner_t of every tier."""
+    return (1, *sizes[:-1])
+
+
+def tiers_used(ranks: int, sizes: tuple[int, ...]) -> int:
+    """Return how many tiers the ranks use, the innermost counted first."""
+    return sum(inner < ranks for inner in inner_sizes(sizes))
+
+
+def exchange_tier(distance: int, ranks: int, sizes: tuple[int, ...], layout: str) -> int:
+    """Return the highest tier that any pair (r, r xor distance) uses.
+
+    Blocks of 2 x distance ranks stay inside a domain only where they divide it; the slowest pair
+    counts, since every rank waits for it a round later.
+    """
+    used = tiers_used(ranks, sizes)
+    if layout == "random":
+        return used - 1
+    inner = inner_sizes(sizes)
+    return max(tier for tier in range(used) if tier == 0 or inner[tier] % (2 * distance))
+
+
+def shift_tier(distance: int, ranks: int, sizes: tuple[int, ...], layout: str) -> int:
+    """Return the tier on which a round r -> r + distance lies on the critical path.
+
+    Most ranks reach their partner in the innermost domain larger than the distance; the few that
+    sit before a boundary do so in no two short rounds running.
+    """
+    used = tiers_used(ranks, sizes)
+    if layout == "random":
+        return used - 1
+    return next(tier for tier in range(used) if sizes[tier] > distance or tier == used - 1)
