@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from importlib.metadata import entry_points, version
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .errors import CollcastError
-from .launcher import launched_rank
+from .launcher import RANK_0_SPEAKS_S, launched_rank
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -67,5 +68,8 @@ def main(arguments: list[str] | None = None) -> Any:
 
 def _complain(message: str) -> None:
     """Print one line, from one rank."""
-    if launched_rank(os.environ) in {None, 0}:
-        click.echo(f"collcast: {' '.join(message.split())}", err=True)
+    if launched_rank(os.environ) not in {None, 0}:
+        # mpirun ends the job when the first rank does: rank 0 must have spoken by then.
+        time.sleep(RANK_0_SPEAKS_S)
+        return
+    click.echo(f"collcast: {' '.join(message.split())}", err=True)

@@ -45,7 +45,7 @@ def load_mpi() -> ModuleType:
 
 def first_line(text: str) -> str:
     """Return the first line of a text that may have several or none."""
-    return text.strip().partition("\n")[0].strip()
+    return text.strip(" \n\0").partition("\n")[0].strip()
 
 
 @cache

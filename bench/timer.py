@@ -26,6 +26,7 @@ def measure_clock() -> Clock:
 
 
 def _smallest_step(steps: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
-    """The smallest difference between two unequal steps or a step and zero: the clock's grain."""
-    levels = np.unique(np.concatenate([[0], steps]))
-    return int(np.diff(levels).min()) if len(levels) > 1 else 0
+    """The clock's grain: the smallest gap between different steps, rounding to whole ns aside."""
+    gaps = np.diff(np.unique(np.concatenate([[0], steps])))
+    coarse = gaps[gaps > 1]
+    return int((coarse if len(coarse) else gaps).min(initial=1 << 62))

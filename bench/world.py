@@ -39,8 +39,6 @@ def join_world(expected_ranks: Sequence[int] = ()) -> Any:
         )
     if expected_ranks and tuple(expected_ranks) != (world.size,):
         wanted = ",".join(str(ranks) for ranks in expected_ranks)
-        if world.rank != 0:
-            raise SystemExit(2)
         raise EnvironmentMismatchError(
             f"ranks: found {world.size} ranks under this mpirun, expected --ranks {wanted}; leave "
             "--ranks out, or leave mpirun out and it is started once per number of ranks"

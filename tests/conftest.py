@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Done = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture
@@ -15,3 +24,34 @@ def validation_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("COLLCAST_DATA names no folder of validation data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def mpi_environment() -> dict[str, str]:
+    """Variables with which mpirun runs here: as root, and with more ranks than cores."""
+    return {
+        **os.environ,
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        "MPIR_CVAR_NOLOCAL": "1",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+
+@pytest.fixture
+def shell(mpi_environment: dict[str, str], tmp_path: Path) -> Callable[[str], Done]:
+    """A function that runs a command line in an empty folder, as a user would."""
+
+    def run(command: str, **variables: str) -> Done:
+        return subprocess.run(
+            shlex.split(command),
+            cwd=tmp_path,
+            env={**mpi_environment, **variables},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import click
 
 from ..case import BYTES_PER_ELEMENT, COLLECTIVES, MEMORIES, OPERATIONS, PLACEMENTS, TRANSPORTS
 from ..errors import CaseError, CollcastError, StoreError
-from ..launcher import launched_rank
+from ..launcher import RANK_0_SPEAKS_S, launched_rank
 from ..protocol import MODES, SYNCHRONISATIONS, Protocol
 
 if TYPE_CHECKING:
@@ -139,7 +140,9 @@ def _measure(options: Options) -> int:
     try:
         _run_in_world(world, options)
     except CollcastError as error:
-        # Other ranks may wait for this one inside MPI: the job must end, whoever noticed.
+        # Other ranks may wait for this one inside MPI: the job must end, whoever noticed. Where
+        # all did, rank 0 says it.
+        time.sleep(RANK_0_SPEAKS_S if world.rank else 0)
         click.echo(f"collcast: {error}", err=True)
         world.Abort(error.exit_status)
     return 0
@@ -179,9 +182,7 @@ def _prepare_output(world: Any, options: Options) -> int:
             found = -1, str(error)
     number, refusal = world.bcast(found)
     if refusal:
-        if world.rank == 0:
-            click.echo(f"collcast: {refusal}", err=True)
-        sys.exit(2)
+        raise StoreError(refusal)
     return int(number)
 
 

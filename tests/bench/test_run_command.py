@@ -1,0 +1,222 @@
+"""``collcast run`` as a user calls it: what it writes, and what it says about mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from collcast.bench.store import read_campaign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+QUICK = "--sizes 8:64 --repetitions 5 --warmup 1"
+
+
+def only_line(done: Any) -> str:
+    """The one line that collcast itself wrote; mpirun may have added its banner."""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("collcast: ")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return lines[0]
+
+
+def test_one_launch_per_number_of_ranks(shell: Callable[..., Any], tmp_path: Path) -> None:
+    done = shell(f"collcast run all_reduce all_to_all --ranks 1,2,3 {QUICK} -o run.h5")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.h5"]
+    campaign = read_campaign(tmp_path / "run.h5")
+    assert [launch.environment.ranks for launch in campaign.launches] == [1, 2, 3]
+    assert {m.wrong for m in campaign.measurements} == {0}
+    sizes = [
+        m.case.message_bytes
+        for m in campaign.measurements
+        if m.ranks == 3 and m.case.collective == "all_to_all"
+    ]
+    assert sizes == [12, 24, 36, 72]
+    by_ranks = {m.ranks: m.labels for m in campaign.measurements}
+    assert "copy" in by_ranks[1]
+    assert ("oversubscribed" in by_ranks[3]) == (len(os.sched_getaffinity(0)) < 3)
+
+
+def test_under_mpirun_the_ranks_are_those_of_the_launch(shell: Any, tmp_path: Path) -> None:
+    done = shell(f"mpirun -n 2 collcast run all_reduce {QUICK} --memory host --quiet -o run.h5")
+    assert done.returncode == 0, done.stderr
+    campaign = read_campaign(tmp_path / "run.h5")
+    assert [m.ranks for m in campaign.measurements] == [2] * 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.h5"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "expected"),
+    [
+        ("--protocol throughput --batch 4", ("throughput", "barrier", 4)),
+        ("--sync window", ("latency", "window", 1)),
+        ("--sync none", ("latency", "none", 1)),
+    ],
+)
+def test_the_protocol_is_what_was_asked_for(
+    shell: Any, tmp_path: Path, protocol: str, expected: tuple[Any, ...]
+) -> None:
+    done = shell(f"collcast run all_reduce --ranks 2 {QUICK} {protocol} -o run.h5")
+    assert done.returncode == 0, done.stderr
+    campaign = read_campaign(tmp_path / "run.h5")
+    found = campaign.launches[0].protocol
+    assert (found.mode, found.synchronisation, found.batch) == expected
+    assert {m.sample.batch for m in campaign.measurements} == {expected[2]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("all_reduced -o a.h5", "collective: found 'all_reduced', expected one of all_reduce"),
+        ("all_reduce --sizes 8:x -o a.h5", "size: found 'x'"),
+        ("all_reduce --sizes 6 -o a.h5", "found 6, expected a multiple of 4"),
+        ("all_reduce --dtype float7 -o a.h5", "'float7' is not one of 'int8'"),
+        ("all_reduce --protocol fast -o a.h5", "'fast' is not one of 'latency', 'throughput'"),
+        ("all_reduce --repetitions 0 -o a.h5", "'--repetitions': 0 is not in the range"),
+        ("all_reduce --ranks 0 -o a.h5", "found '0', expected numbers of ranks"),
+        ("all_reduce --batch 3 -o a.h5", "protocol.batch: found 3 in latency mode"),
+        ("all_reduce --transport staged -o a.h5", "transport: found staged on host memory"),
+        ("all_reduce", "Missing option '-o'"),
+        ("-o a.h5", "Missing argument 'COLLECTIVE...'"),
+        ("all_reduce -o none/a.h5", "none is no directory"),
+    ],
+)
+def test_mistakes_get_one_line_and_status_2(
+    shell: Any, tmp_path: Path, arguments: str, message: str
+) -> None:
+    done = shell(f"collcast run {arguments}")
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert message in only_line(done)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("all_reduced -o a.h5", "collective: found 'all_reduced', expected one of all_reduce"),
+        ("all_reduce --dtype float7 -o a.h5", "'float7' is not one of 'int8'"),
+        ("all_reduce -o none/a.h5", "none is no directory"),
+        ("all_reduce --topology none.csv -o a.h5", "No such file"),
+        ("all_reduce --memory device -o a.h5", "memory: found no CUDA device"),
+    ],
+)
+def test_under_mpirun_one_rank_says_it(
+    shell: Any, tmp_path: Path, arguments: str, message: str
+) -> None:
+    done = shell(f"mpirun -n 2 collcast run {arguments}")
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert message in only_line(done)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sizes_are_checked_against_every_number_of_ranks_before_anything_runs(
+    shell: Any, tmp_path: Path
+) -> None:
+    done = shell("collcast run all_to_all --ranks 2,3 --sizes 16 -o run.h5")
+    assert done.returncode == 2
+    assert "found 16 for all_to_all on 3 ranks, expected a multiple of 12" in only_line(done)
+    done = shell("mpirun -n 3 collcast run all_to_all --sizes 16 -o run.h5")
+    assert done.returncode == 2
+    assert "on 3 ranks" in only_line(done)
+    assert sorted(path.name for path in tmp_path.iterdir()) == []
+
+
+def test_other_ranks_than_the_launch_has_are_refused(shell: Any) -> None:
+    done = shell(f"mpirun -n 2 collcast run all_reduce --ranks 4 {QUICK} -o run.h5")
+    assert done.returncode == 2
+    assert "ranks: found 2 ranks under this mpirun, expected --ranks 4" in only_line(done)
+
+
+def test_many_worlds_of_one_rank_are_noticed(shell: Any, tmp_path: Path) -> None:
+    """What the mpirun of another MPI does: each process believes to be alone."""
+    done = shell(
+        f"collcast run all_reduce {QUICK} -o run.h5", PMI_RANK="0", PMI_SIZE="4", PMI_FD=""
+    )
+    assert done.returncode == 2
+    assert "world: found 1 ranks in" in only_line(done)
+    assert "expected 4 as the launcher started" in only_line(done)
+    assert sorted(path.name for path in tmp_path.iterdir()) == []
+
+
+def test_an_existing_file_is_kept_unless_forced_or_appended(shell: Any, tmp_path: Path) -> None:
+    command = f"collcast run barrier --ranks 2 {QUICK} -o run.h5"
+    assert shell(command).returncode == 0
+    before = (tmp_path / "run.h5").read_bytes()
+    for prefix in ("", "mpirun -n 2 "):
+        done = shell(prefix + command)
+        assert done.returncode == 2
+        assert "run.h5 exists; give --force" in only_line(done)
+    assert (tmp_path / "run.h5").read_bytes() == before
+    assert shell(f"{command} --append").returncode == 0
+    assert len(read_campaign(tmp_path / "run.h5").launches) == 2
+    assert shell(f"{command} --force").returncode == 0
+    assert len(read_campaign(tmp_path / "run.h5").launches) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_keeps_its_finished_cases(
+    mpi_environment: dict[str, str], tmp_path: Path, number: int
+) -> None:
+    process = subprocess.Popen(
+        ["collcast", "run", "all_reduce", "--ranks", "2", "--sizes", "8:64M", "--repetitions",
+         "200", "-o", "run.h5"],
+        cwd=tmp_path, env=mpi_environment, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    journal = tmp_path / "run.h5.journal"
+    while not (journal.exists() and journal.stat().st_size > 40_000):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(timeout=60) != 0
+    campaign = read_campaign(tmp_path / "run.h5")
+    assert 1 <= len(campaign.measurements) < 24
+    assert {m.wrong for m in campaign.measurements} == {0}
+
+
+def test_progress_for_a_parent_is_one_line_per_case(shell: Any) -> None:
+    done = shell(
+        f"mpirun -n 2 collcast run all_reduce {QUICK} -o run.h5", COLLCAST_PROGRESS_TO_PARENT="1"
+    )
+    marked = [line for line in done.stdout.splitlines() if line.startswith("@collcast-progress ")]
+    assert [json.loads(line.partition(" ")[2]) for line in marked] == [
+        "all_reduce 8", "all_reduce 16", "all_reduce 32", "all_reduce 64",
+    ]  # fmt: skip
+
+
+def test_help_needs_no_heavy_library(shell: Any) -> None:
+    """So that it answers at once; measuring is what loads NumPy, HDF5 and MPI."""
+    probe = (
+        "import sys\n"
+        "from collcast.bench.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'h5py', 'mpi4py', 'scipy', 'pandas', 'matplotlib', 'rich', 'cupy'}\n"
+        "print('loaded:', sorted(heavy & set(sys.modules)))"
+    )
+    done = shell(f'python -c "{probe}"')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("loaded: []\n")
+    assert " run " in done.stdout
+
+
+def test_commands_that_do_not_measure_never_load_mpi(shell: Any, tmp_path: Path) -> None:
+    assert shell(f"collcast run barrier --ranks 2 {QUICK} -o run.h5").returncode == 0
+    for command in ("show run.h5", "check run.h5"):
+        probe = (
+            "import sys\n"
+            "from collcast.bench.cli import main\n"
+            f"try:\n    main('{command}'.split())\n"
+            "except SystemExit as end:\n    assert not end.code\n"
+            "print('loaded:', 'mpi4py.MPI' in sys.modules)"
+        )
+        done = shell(f'python -c "{probe}"')
+        assert done.stdout.endswith("loaded: False\n"), (done.stdout, done.stderr)

@@ -1,0 +1,185 @@
+"""Measured operations are right, and what they return is what the loop stamped."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from collcast.bench.case import BYTES_PER_ELEMENT, OPERATIONS, PLACEMENTS, Case
+from collcast.bench.errors import CaseError, MeasurementError, TransportError
+from collcast.bench.measure import measure
+from collcast.bench.mpi import load_mpi
+from collcast.bench.transports import mpi as mpi_transport
+from collcast.native import BUILTINS, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REDUCIBLE = sorted(set(BYTES_PER_ELEMENT) - {"float16"})
+
+
+def wrong_everywhere(world: Any, measurement: Any) -> int | None:
+    return world.bcast(measurement.wrong if measurement else None)
+
+
+@pytest.mark.parametrize("dtype", REDUCIBLE)
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_all_reduce_is_right(
+    world: Any, session: Any, dtype: str, operation: str, placement: str
+) -> None:
+    case = Case(
+        collective="all_reduce",
+        message_bytes=1000 * BYTES_PER_ELEMENT[dtype],
+        dtype=dtype,
+        operation=operation,
+        placement=placement,
+    )
+    assert wrong_everywhere(world, measure(case, session())) == 0
+
+
+@pytest.mark.parametrize("dtype", sorted(BYTES_PER_ELEMENT))
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("per_peer", [1, 1000])
+def test_all_to_all_is_right(
+    world: Any, session: Any, dtype: str, placement: str, per_peer: int
+) -> None:
+    size = per_peer * world.size * BYTES_PER_ELEMENT[dtype]
+    case = Case(collective="all_to_all", message_bytes=size, dtype=dtype, placement=placement)
+    assert wrong_everywhere(world, measure(case, session())) == 0
+
+
+@pytest.mark.parametrize(
+    ("protocol", "least_ns"),
+    [
+        ({}, 0),
+        ({"mode": "throughput", "batch": 7}, 0),
+        ({"synchronisation": "window"}, 0),
+        ({"synchronisation": "none"}, 0),
+    ],
+)
+def test_every_rank_s_stamps_arrive(
+    world: Any, session: Any, protocol: dict[str, Any], least_ns: int
+) -> None:
+    """Shapes, order of stamps, batch; other ranks get nothing."""
+    case = Case(collective="all_reduce", message_bytes=64)
+    measurement = measure(case, session(**protocol))
+    assert (measurement is not None) == (world.rank == 0)
+    if measurement is None:
+        return
+    sample = measurement.sample
+    assert sample.start_ns.shape == (5, world.size)
+    assert measurement.warmup.start_ns.shape == (2, world.size)
+    assert np.all(sample.stop_ns > sample.start_ns)
+    assert np.all(sample.start_ns[1:] >= sample.stop_ns[:-1])
+    assert np.all(sample.start_ns[0] >= measurement.warmup.stop_ns[-1])
+    assert sample.batch == protocol.get("batch", 1)
+
+
+def test_a_barrier_has_nothing_to_verify(world: Any, session: Any) -> None:
+    measurement = measure(Case(collective="barrier", message_bytes=0), session())
+    if world.rank == 0:
+        assert measurement.wrong is None
+        assert np.all(measurement.sample.seconds("local_max") > 0)
+
+
+def test_window_starts_are_common(world: Any, session: Any) -> None:
+    """All ranks of one host start a repetition within the jitter of a spinning process."""
+    case = Case(collective="all_reduce", message_bytes=8)
+    measurement = measure(case, session(synchronisation="window", repetitions=50))
+    if world.rank == 0:
+        start = measurement.sample.start_ns
+        assert np.all(np.diff(start, axis=0) > 0)
+        assert np.median(start.max(axis=1) - start.min(axis=1)) < 20_000_000
+
+
+class _Faulty:
+    """A transport whose rank 0 damages one byte of its output after every operation."""
+
+    def __init__(self, real: Any, rank: int) -> None:
+        self._real, self._rank, self.name = real, rank, real.name
+
+    def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
+        steps = self._real.operation(case, buffers)
+        if self._rank != 0:
+            return steps
+        damage = Step(BUILTINS["increment"], (buffers.receive.ctypes.data + 24,), "complete")
+        return (*steps, damage)
+
+    def describe(self, code: int) -> str:
+        return self._real.describe(code)
+
+
+@pytest.mark.parametrize(("placement", "found"), [("in_place", 1), ("out_of_place", 2)])
+def test_a_fault_of_the_library_is_counted(
+    world: Any, session: Any, placement: str, found: int
+) -> None:
+    """Once by the operation before the loop, and out of place once more by the last timed one."""
+    faulty = session()
+    faulty = replace(faulty, transport=_Faulty(faulty.transport, world.rank))
+    case = Case(collective="all_reduce", message_bytes=64, dtype="int64", placement=placement)
+    assert wrong_everywhere(world, measure(case, faulty)) == found
+
+
+class _Failing(_Faulty):
+    """A transport whose call returns MPI_SUCCESS where another code was expected."""
+
+    def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
+        (step,) = self._real.operation(case, buffers)
+        return (step, Step(BUILTINS["nothing"], (), "timed", ok=(1,)))
+
+
+def test_a_bad_return_code_names_rank_step_iteration_and_reason(world: Any, session: Any) -> None:
+    failing = session()
+    failing = replace(failing, transport=_Failing(failing.transport, world.rank))
+    case = Case(collective="all_reduce", message_bytes=64)
+    success = re.escape(load_mpi().Get_error_string(0))
+    with pytest.raises(
+        MeasurementError, match=rf"rank {world.rank}, step 1, iteration 0: {success}"
+    ):
+        measure(case, failing)
+
+
+def test_sizes_that_do_not_divide_are_refused_on_every_rank(world: Any, session: Any) -> None:
+    size = 4 * (world.size + 1)
+    with pytest.raises(CaseError, match=f"expected a multiple of {4 * world.size}"):
+        measure(Case(collective="all_to_all", message_bytes=size), session())
+
+
+def test_half_precision_is_not_reduced_by_mpi(session: Callable[..., Any]) -> None:
+    case = Case(collective="all_reduce", message_bytes=64, dtype="float16")
+    with pytest.raises(TransportError, match="float16"):
+        measure(case, session())
+
+
+def test_large_counts_use_the_large_function_or_a_derived_type_or_refuse(
+    world: Any, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the limit lowered to 100, 128 elements per peer are too many for the classic call."""
+    monkeypatch.setattr(mpi_transport, "_INT_MAX", 100)
+    size = 128 * world.size * 4
+    exchange = Case(collective="all_to_all", message_bytes=size)
+    assert wrong_everywhere(world, measure(exchange, session())) == 0
+    reduction = Case(collective="all_reduce", message_bytes=size)
+    if mpi_transport.address_of("MPI_Allreduce_c"):
+        assert wrong_everywhere(world, measure(reduction, session())) == 0
+    else:
+        with pytest.raises(TransportError, match="at most 100"):
+            measure(reduction, session())
+
+
+def test_a_count_that_no_type_can_carry_is_refused(
+    world: Any, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mpi_transport, "_INT_MAX", 100)
+    monkeypatch.setattr(
+        mpi_transport,
+        "address_of",
+        lambda name: None if name.endswith("_c") else 1,
+    )
+    odd = Case(collective="all_to_all", message_bytes=101 * world.size * 4)
+    with pytest.raises(TransportError, match="101 elements per peer"):
+        session(1 << 20).transport.operation(odd, session(1 << 20).pool.buffers(odd))
