@@ -94,7 +94,7 @@ class Row:
 
     @property
     def fit_for_fitting(self) -> bool:
-        """Whether the row may enter a fit: not labelled, not suspect, not wrong, a positive time."""
+        """Whether the row may enter a fit: no label, not suspect, not wrong, a positive time."""
         return not self.labels and not self.suspect and self.wrong <= 0 and self.median_s > 0
 
 

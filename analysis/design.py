@@ -35,8 +35,9 @@ ONE_TIER = (1 << 62,)
 """Sizes of a single tier that holds any number of ranks."""
 
 _COLLINEAR = 1e-2
-"""A column that differs from a combination of earlier ones by less than this share of itself, each cell
-weighted by its time, would take its value from noise: cells are seldom known to better than 1 %."""
+"""A column that differs from a combination of earlier ones by less than this share of itself, each
+cell weighted by its time, would take its value from noise: cells are seldom known to
+1 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,7 +55,7 @@ class Design:
 
 
 def measured_tiers(rows: Dataset) -> tuple[int, ...]:
-    """Return the tier sizes that measured rows show: one, or hosts of equal size and what joins them.
+    """Return the tier sizes that rows show: one, or hosts of equal size and what joins them.
 
     Two only where some ranks stayed inside one host and others did not.
     """

@@ -4,10 +4,10 @@ Inside what was measured, a draw of the time in a new launch is
 
     log T = log f(P, n; p_b) + s e + d e' (lg+ P/P_max + lg+ n/n_max + lg+ n_min/n)
 
-p_b a bootstrap's parameters, s the spread of the fit's residuals, d the drift per doubling beyond the
-data, e and e' standard normal, lg+ = max(lg, 0). On a fabric, a draw is the fastest model of the
-collective under one draw of the fabric's figures, times exp(m e) for what the models leave out; nothing
-measured enters.
+p_b a bootstrap's parameters, s the spread of the fit's residuals, d the drift per doubling beyond
+the data, e and e' standard normal, lg+ = max(lg, 0). On a fabric, a draw is the fastest model of
+the collective under one draw of the fabric's figures, times exp(m e) for what the models leave
+out; nothing measured enters.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _DRIFT_PER_DOUBLING = 0.03
 trials with truths that drift by 1 to 2 % per doubling, widened because none is fitted here."""
 
 _MODEL_SD = 0.2
-"""Standard deviation of log(time / model) of a physical model used far from data, m above: its median
-error was 12 to 15 % at 8 to 32 times the fitted scale on Alps (median |e| is 0.67 sd)."""
+"""Standard deviation of log(time / model) of a physical model used far from data, m above: its
+median error was 12 to 15 % at 8 to 32 times the fitted scale on Alps (median |e| is 0.67 sd)."""
 
 _WIDEST = 10.0  # high90 / low90; a wider interval supports no decision
 _Z = {50: 0.6745, 90: 1.6449, 95: 1.9600}  # two-sided quantiles of the standard normal distribution
@@ -155,8 +155,9 @@ class Extrapolator:
 def supported_ranks(fit: Fit) -> float:
     """Return the most ranks whose tiers were all crossed in the rows that were fitted.
 
-    On one host these are its cores, or the most ranks measured where that is not known. With several
-    hosts there is no limit, unless a level of the network is known of which only one domain was used.
+    On one host these are its cores, or the most ranks measured where that is not known. With
+    several hosts there is no limit, unless a level of the network is known of which only one
+    domain was used.
     """
     used = [row for row in fit.rows if row.fit_for_fitting]
     if not used:
@@ -175,7 +176,7 @@ def supported_ranks(fit: Fit) -> float:
 
 
 def _measured(row: Row) -> Times:
-    """Rescale the 95 % interval of the median, taken as lognormal on either side, to 50 and 90 %."""
+    """Rescale the 95 % interval of the median, taken as lognormal on each side, to 50 and 90 %."""
     time, low, high = float(row.median_s), row.low_s, row.high_s
     if not (low > 0 and high > 0):
         low = high = time

@@ -1,9 +1,9 @@
 """Fit: the parameters of a series' cost models, jointly over its sizes and scales.
 
-Candidates are every model of the collective and the fastest of them per cell, which is what a library
-that chooses by size does; the one with the least mean |log error| is kept. The interval comes from a
-bootstrap over cells in which that choice is made anew. A series that allows no fit says why: that is a
-value, not an exception.
+Candidates are every model of the collective and the fastest of them per cell, which is what a
+library that chooses by size does; the one with the least mean |log error| is kept. The interval
+comes from a bootstrap over cells in which that choice is made anew. A series that allows no fit
+says why: that is a value, not an exception.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from .design import design_of, identify, measured_tiers, parameter_names, parameter_unit
 from .models import models_of
-from .solve import Solution, solve
+from .solve import Solution, solve_best
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +30,8 @@ LEAST_SCALES = 3
 """Fewer numbers of ranks leave no curve: two fix latency and bandwidth and nothing checks them."""
 
 LEAST_SCALES_BEYOND = 5
-"""Fewer support nothing beyond the largest: with 4, leaving scales out to test a model leaves too few
-(trials on 2,048 GPUs of Alps: errors and intervals of no use below 5)."""
+"""Fewer support nothing beyond the largest: with 4, leaving scales out to test a model leaves too
+few (trials on 2,048 GPUs of Alps: errors and intervals of no use below 5)."""
 
 BOOTSTRAPS = 200  # enough for 5 % and 95 % quantiles: 10 draws beyond each
 _NEGLIGIBLE = 1e-3  # share of the time of every cell below which a parameter counts as at its bound
@@ -251,12 +251,11 @@ def _choose(
 ) -> tuple[int, Solution]:
     """Return the candidate with the least error on these cells and its solution."""
     matrix = design.matrix[:, cells][:, :, design.kept]
-    alone = [solve(matrix[index : index + 1], time_s[cells]) for index in range(len(matrix))]
-    solutions = [*alone, solve(matrix, time_s[cells])]
-    choice = min(range(len(solutions)), key=lambda index: solutions[index].error)
+    candidates = [*(matrix[index : index + 1] for index in range(len(matrix))), matrix]
+    choice, solution = solve_best(candidates, time_s[cells])
     values = np.zeros(design.matrix.shape[2])
-    values[list(design.kept)] = solutions[choice].values
-    return choice, Solution(values=values, residuals=solutions[choice].residuals)
+    values[list(design.kept)] = solution.values
+    return choice, Solution(values=values, residuals=solution.residuals)
 
 
 def _parameters(

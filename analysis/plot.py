@@ -1,8 +1,8 @@
 """Plot: time against ranks, what was measured beside what is assumed, never mixed.
 
-One row of panels per series. Left, on white: measured points, and the fit with its 90 % band inside the
-measured tier. Right, on a hatched ground and dashed: the forecast on a fabric file. Colour is message
-size, dark for small, in both.
+One row of panels per series. Left, on white: measured points, and the fit with its 90 % band
+inside the measured tier. Right, on a tinted ground and dashed: the forecast on a fabric file.
+Colour is message size, dark for small, in both.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def save(figure: Figure, stream: BinaryIO, suffix: str) -> None:
 
 
 def _colour(message_bytes: int) -> Any:
-    """Return a size's colour: its logarithm from 8 B to 1 GiB on the lower 78 % of viridis, whose light end is left out."""
+    """Return a size's colour: viridis without its light end, over log size from 8 B to 1 GiB."""
     from matplotlib import colormaps
 
     share = (np.log2(max(message_bytes, 1)) - 3) / 27
@@ -190,7 +190,7 @@ def _curves(axes: Axes, found: Fit, sizes: Sequence[int]) -> None:
 
 
 def _curve_end(found: Fit) -> int:
-    """Return the most ranks to draw the fit at: the measured tier, at most two doublings further."""
+    """Return the most ranks to draw the fit at: within the tier, at most two doublings on."""
     if found.curve is None:
         return 0
     largest = max(found.scales)
@@ -333,8 +333,8 @@ def _head(figure: Figure, fabric: Fabric | None, machine: str, left_out: int) ->
     for axes, (text, ink) in zip(first, texts, strict=True):
         box = axes.get_position()
         figure.text(
-            box.x0, 1 - 0.78 / height, text, color="white", fontsize=9, fontweight="bold", va="center",
-            bbox={"fc": ink, "ec": ink, "boxstyle": "round,pad=0.35"},
+            box.x0, 1 - 0.78 / height, text, color="white", fontsize=9, fontweight="bold",
+            va="center", bbox={"fc": ink, "ec": ink, "boxstyle": "round,pad=0.35"},
         )  # fmt: skip
 
 

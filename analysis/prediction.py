@@ -104,8 +104,8 @@ def statement(predictions: Sequence[Prediction], fabric: Fabric | None) -> str:
     tiers = list(dict.fromkeys(tier for p in conditional for tier in p.assumed_tiers))
     most = max(p.ranks for p in conditional)
     line = (
-        f"Conditional forecast: nothing of the network was measured; every tier ({', '.join(tiers)}) "
-        f"is as the fabric file {fabric.name} says"
+        "Conditional forecast: nothing of the network was measured; every tier "
+        f"({', '.join(tiers)}) is as the fabric file {fabric.name} says"
     )
     if most > LARGEST_PUBLISHED_RANKS:
         factor = most / LARGEST_PUBLISHED_RANKS
@@ -127,7 +127,8 @@ def notes(predictions: Sequence[Prediction], element_bytes: int) -> tuple[str, .
     worst = min(thin, key=lambda p: p.message_bytes / p.ranks)
     per_peer = worst.message_bytes / worst.ranks
     note = (
-        f"not realisable: {len(thin)} all_to_all forecasts leave less than one element per peer "
-        f"({worst.message_bytes} bytes over {worst.ranks} ranks: {per_peer:.3g} bytes); formula only"
+        f"not realisable: less than one element per peer in {len(thin)} all_to_all forecasts "
+        f"({worst.message_bytes} bytes over {worst.ranks} ranks: {per_peer:.3g} bytes); "
+        "formula only"
     )
     return (note,)

@@ -61,8 +61,9 @@ def _facts(launch: Launch) -> dict[str, str]:
         "revision": environment.git_revision,
         "clock": stamp,
         "protocol": (
-            f"{protocol.mode}, start by {protocol.synchronisation}, {protocol.repetitions} repetitions, "
-            f"{protocol.warmup} before, batch {protocol.batch}, seed {protocol.seed}"
+            f"{protocol.mode}, start by {protocol.synchronisation}, "
+            f"{protocol.repetitions} repetitions, {protocol.warmup} before, "
+            f"batch {protocol.batch}, seed {protocol.seed}"
         ),
         "labels": _pairs(environment.labels, "="),
     }

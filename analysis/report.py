@@ -1,4 +1,4 @@
-"""Report: one HTML page with picture, table, fits, forecast and provenance, and nothing outside it."""
+"""Report: one HTML page with picture, tables, fits, forecast, provenance; nothing outside it."""
 
 from __future__ import annotations
 

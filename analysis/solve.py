@@ -2,8 +2,9 @@
 
     minimise  sum_i rho(log(min_a (X_a p)_i / t_i) / s),   rho(r) = 2 (sqrt(1 + r^2) - 1),   p >= 0
 
-Start: non-negative least squares of X p / t = 1, then twice again with the outliers' weights reduced;
-s is their spread. Where several models stand side by side, each cell belongs to the fastest.
+Start: non-negative least squares of X p / t = 1, then twice again with the outliers' weights
+reduced; s is their spread. Where several models stand side by side, each cell belongs to the
+fastest.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["Solution", "solve"]
+__all__ = ["Solution", "solve", "solve_best"]
 
 _LEAST_SPREAD = 0.02  # medians of one launch are seldom nearer to a smooth curve; keeps rho curved
 _START_ROUNDS = 3
+_HOPELESS = 1.5  # times the least error of a start: what is worse does not win by refining
 _NORMAL_MAD = 1.4826  # standard deviation over median absolute deviation, normal distribution
 
 
@@ -41,7 +45,30 @@ class Solution:
 
 def solve(matrix: NDArray[np.float64], time_s: NDArray[np.float64]) -> Solution:
     """Fit columns of shape (model, cell, parameter) to times of shape (cell,), in seconds."""
-    start = _start(matrix, time_s)
+    return _refined(matrix, time_s, _start(matrix, time_s))
+
+
+def solve_best(
+    candidates: Sequence[NDArray[np.float64]], time_s: NDArray[np.float64]
+) -> tuple[int, Solution]:
+    """Return which candidate's columns fit best, and how."""
+    starts = [_start(matrix, time_s) for matrix in candidates]
+    errors = [
+        float(np.abs(_log_ratio(matrix, values, time_s)[0]).mean())
+        for matrix, values in zip(candidates, starts, strict=True)
+    ]
+    solutions = {
+        index: _refined(candidates[index], time_s, starts[index])
+        for index, error in enumerate(errors)
+        if error <= _HOPELESS * max(min(errors), _LEAST_SPREAD)
+    }
+    choice = min(solutions, key=lambda index: solutions[index].error)
+    return choice, solutions[choice]
+
+
+def _refined(
+    matrix: NDArray[np.float64], time_s: NDArray[np.float64], start: NDArray[np.float64]
+) -> Solution:
     free = np.flatnonzero(start > 0)
     values = np.zeros(matrix.shape[2])
     if len(free):

@@ -3,7 +3,8 @@
     median of one launch      95 % interval [x_(j), x_(n+1-j)], j the largest with
                               P(Binomial(n, 1/2) <= j - 1) <= 0.025; none below n = 6
     several launches          the launches' medians are the sample: order statistics from 6 on,
-                              below that exp(mean +- t_{0.975, L-1} sd / sqrt(L)) of their logarithms
+                              below that exp(mean +- t_{0.975, L-1} sd / sqrt(L)) of their
+                              logarithms
     algbw = S / t,  busbw = algbw x factor(collective, ranks)
 
 Sources: Le Boudec, "Performance Evaluation of Computer and Communication Systems", section 2.2;
@@ -32,7 +33,7 @@ __all__ = ["Summary", "algbw_bytes_per_s", "busbw_factor", "median_interval", "s
 _TAIL = 0.025  # each side of a 95 % interval
 _EXACT_UP_TO = 1000  # samples; above, the normal approximation of the binomial differs by < 1 rank
 _STUDENT_T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}
-"""97.5 % quantile by degrees of freedom, from the usual table; more launches use order statistics."""
+"""97.5 % quantile by degrees of freedom, from the usual table; more launches need none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,8 @@ def extrapolate(
 ) -> None:
     """Predict times at RANKS ranks from the measurements of FILE.
 
-    Each prediction says whether it is measured, extrapolated, conditional on a fabric, or unsupported.
+    Each prediction says whether it is measured, extrapolated, conditional on a fabric, or
+    unsupported.
     """
     from ...bench.case import BYTES_PER_ELEMENT
     from ...bench.units import parse_sizes

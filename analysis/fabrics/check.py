@@ -1,4 +1,4 @@
-"""Check a fabric: units, ranges, order of tiers, and that derived figures follow from their formulas.
+"""Check a fabric: units, ranges, order of tiers, derived figures against their formulas.
 
 Formulas hold numbers, names of figures, + - * / ** and brackets; nothing else is evaluated.
 """
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_fabric", "evaluate_formula", "names_in", "rests_on_assumption"]
 
-# Field -> (unit, least, largest). The bounds catch slips of unit, not bold plans: 1 Tbyte/s is ten times
-# today's NICs and above NVLink 5; a second is longer than any path on Earth takes.
+# Field -> (unit, least, largest). The bounds catch slips of unit, not bold plans: 1e14 bytes/s is a
+# hundred times NVLink 5, and no path on Earth takes a second.
 _RULES: dict[str, tuple[str, float, float]] = {
     "endpoints": ("ranks", 1, 1e9),
     "size": ("ranks", 1, 1e9),
@@ -63,7 +63,16 @@ def check_fabric(fabric: Fabric) -> None:
     figures = fabric.figures()
     for name, figure in figures.items():
         _check_figure(name, figure, figures, free=name in fabric.constants)
+        _check_circle(name, figures, ())
     _check_order(fabric)
+
+
+def _check_circle(name: str, figures: Mapping[str, Figure], above: tuple[str, ...]) -> None:
+    if name in above:
+        raise FabricError(f"{name}.formula: found one that leads back to it, expected an origin")
+    formula = figures[name].formula
+    for part in names_in(formula) if formula is not None else ():
+        _check_circle(part, figures, (*above, name))
 
 
 def _check_figure(name: str, figure: Figure, figures: Mapping[str, Figure], *, free: bool) -> None:
@@ -107,7 +116,8 @@ def _check_range(name: str, figure: Figure) -> None:
         return
     if not figure.low <= figure.value <= figure.high:
         raise FabricError(
-            f"{name}: found {figure.value:g} outside {figure.low:g} to {figure.high:g}, its low and high"
+            f"{name}: found {figure.value:g}, "
+            f"expected its low to its high, {figure.low:g} to {figure.high:g}"
         )
     if figure.low <= 0:
         raise FabricError(f"{name}.low: found {figure.low:g}, expected a number > 0")
@@ -180,10 +190,11 @@ def _value(node: ast.expr, formula: str, figures: Mapping[str, Figure]) -> float
             left, right = _value(node.left, formula, figures), _value(node.right, formula, figures)
             try:
                 return float(_OPERATORS[type(node.op)](left, right))
-            except ArithmeticError as error:
+            except (ArithmeticError, TypeError) as error:  # TypeError: a complex number
                 raise FabricError(f"formula: found {formula!r}, which has no value") from error
         case ast.Name() | ast.Attribute() if ast.unparse(node) in figures:
             return figures[ast.unparse(node)].value
     raise FabricError(
-        f"formula: found {ast.unparse(node)!r} in {formula!r}, expected a number, a figure or + - * / **"
+        f"formula: found {ast.unparse(node)!r} in {formula!r}, "
+        "expected a number, a figure or + - * / **"
     )

@@ -5,8 +5,8 @@
     alpha = latency + cable propagation
     beta  = 1 / (efficiency rate)
 
-One value per figure and draw, shared by all sizes and ranks: what is not known about a tier does not
-average out over messages.
+One value per figure and draw, shared by all sizes and ranks: what is not known about a tier does
+not average out over messages.
 """
 
 from __future__ import annotations

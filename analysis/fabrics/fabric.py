@@ -1,7 +1,8 @@
 """Fabric, Tier and Figure: the shape of a fabric file, as immutable values.
 
-Every number of a fabric is a `Figure`: value, unit, source, status, date, and, where it is not exact,
-the range in which it lies with 90 % probability. Rules that concern several fields are in ``check``.
+Every number of a fabric is a `Figure`: value, unit, source, status, date, and, where it is not
+exact, the range in which it lies with 90 % probability. Rules that concern several fields are in
+``check``.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """95 % quantile."""
 
     formula: str | None = None
-    """How a derived figure follows from others: ``radix / 2``, ``pod.latency + 2 * hop_latency``."""
+    """How a derived figure follows from others, such as ``pod.latency + 2 * hop_latency``."""
 
 
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

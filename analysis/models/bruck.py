@@ -2,8 +2,8 @@
 
     T = ceil(lg P) a + (n/2) lg P b        blocks counted exactly where P is no power of two
 
-The local rotations before and after (2 n bytes copied) are left out: on one tier they cannot be told
-from a share of b.
+The local rotations before and after (2 n bytes copied) are left out: on one tier they cannot be
+told from a share of b.
 
 Source: Bruck, Ho, Kipnis, Upfal and Weathersby, "Efficient algorithms for all-to-all communications
 in multiport message-passing systems", IEEE TPDS 8 (1997).

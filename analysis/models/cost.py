@@ -6,9 +6,9 @@
     C = max_t bytes_t path_t                   where the algorithm pipelines over tiers
     C = sum_t bytes_t path_t                   where it does not
 
-o seconds once per call, a seconds per step, b seconds per byte (1 / (efficiency x rate)), c seconds per
-byte reduced, taper the oversubscription. Latency and bandwidth as in Hockney, "The communication
-challenge for MPP", Parallel Computing 20 (1994).
+o seconds once per call, a seconds per step, b seconds per byte (1 / (efficiency x rate)), c
+seconds per byte reduced, taper the oversubscription. Latency and bandwidth as in Hockney, "The
+communication challenge for MPP", Parallel Computing 20 (1994).
 """
 
 from __future__ import annotations

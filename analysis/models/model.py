@@ -2,8 +2,8 @@
 
 Tiers are given by their sizes, inner first: ``(72, 256, 65536)`` puts 72 ranks in a domain of the
 innermost tier, 256 below one leaf, 65,536 in a pod; the last holds everybody. A message uses the
-innermost tier that holds both its ends. inner_t is the size of the next smaller domain (1 for t = 0):
-a message of tier t leaves a domain of inner_t ranks.
+innermost tier that holds both its ends. inner_t is the size of the next smaller domain (1 where
+t = 0): a message of tier t leaves a domain of inner_t ranks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Demand:
     """Messages on the critical path, by their tier."""
 
     bytes_per_byte: NDArray[np.float64]
-    """Bytes that a rank on the critical path sends in messages of that tier, per byte of message."""
+    """Bytes that a rank on the critical path sends in messages of that tier, per byte of the
+    collective's message."""
 
     share: NDArray[np.float64]
     """Share of a domain's ranks that send out of it, into that tier, at once: loads its uplinks."""

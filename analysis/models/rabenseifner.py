@@ -3,8 +3,8 @@
     T = 2 lg P a + 2 n (P-1)/P b + n (P-1)/P c                       P a power of two
     T = (2 floor(lg P) + 2) a + (2 (Q-1)/Q + 2) n b + (1 + (Q-1)/Q) n c    else, Q = 2^floor(lg P)
 
-Round k exchanges n / 2^(k+1) with rank r xor 2^k, so that the largest parts travel the shortest way,
-as in MPICH.
+Round k exchanges n / 2^(k+1) with rank r xor 2^k, so that the largest parts travel the shortest
+way, as in MPICH.
 
 Source: Rabenseifner, "Optimization of collective reduction operations", ICCS 2004; Thakur,
 Rabenseifner and Gropp, IJHPCA 19 (2005).

@@ -2,9 +2,9 @@
 
     T = 2 (P-1) a + 2 n (P-1)/P b + n (P-1)/P c
 
-On tiers: a chunk passes every edge of the ring twice, all but one; a contiguous ring leaves a domain
-of D ranks over one edge, so 2 P/D steps are of the tier above. Every edge carries all bytes at the same
-time, so the slowest tier counts; one rank in D loads a domain's uplinks.
+On tiers: a chunk passes every edge of the ring twice, all but one; a contiguous ring leaves a
+domain of D ranks over one edge, so 2 P/D steps are of the tier above. Every edge carries all bytes
+at the same time, so the slowest tier counts; one rank in D loads a domain's uplinks.
 
 Source: Patarasuk and Yuan, "Bandwidth optimal all-reduce algorithms for clusters of workstations",
 J. Parallel Distrib. Comput. 69 (2009).

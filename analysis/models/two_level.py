@@ -1,10 +1,10 @@
-"""All-reduce in two levels: inside the innermost domains of G ranks, and between the N = P / G of them.
+"""All-reduce in two levels: inside innermost domains of G ranks, and between the N = P / G domains.
 
     T = 2 (G-1) a_0 + 2 n (G-1)/G b_0 + T_R(N, n/G; a, b of the tiers above) + n (G-1)/G c
 
-Reduce-scatter on a ring inside the domain, all-reduce of a G-th of the vector between ranks of equal
-place (T_R after Rabenseifner, distances G times as long), all-gather on the ring. Where N is no power of
-two, only that G-th is folded. On one tier it would be a ring.
+Reduce-scatter on a ring inside the domain, all-reduce of a G-th of the vector between ranks of
+equal place (T_R after Rabenseifner, distances G times as long), all-gather on the ring. Where N is
+no power of two, only that G-th is folded. On one tier it would be a ring.
 
 Source: Jia et al., "Highly scalable deep learning training system with mixed-precision: training
 ImageNet in four minutes", arXiv:1807.11205 (hierarchical all-reduce).

@@ -131,7 +131,7 @@ def make_campaign(
     cores: int = 64,
     sizes: Sequence[int] = (8, 256, 8192, 1 << 18, 1 << 22),
 ) -> Campaign:
-    """All-reduce (fastest of three) and pairwise all-to-all on one host, labelled like `run` does."""
+    """All-reduce (fastest of two) and pairwise all-to-all on one host, labelled as `run` does."""
     generator = np.random.default_rng(5)
     launches, measurements = [], []
     for number, ranks in enumerate(scales):

@@ -1,0 +1,196 @@
+"""Predictions: their kind, their intervals, their truth."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from collcast.analysis.dataset import Dataset
+from collcast.analysis.extrapolate import Extrapolator, supported_ranks
+from collcast.analysis.fabrics import draw_costs, load_fabric
+from collcast.analysis.fit import fit
+from collcast.analysis.models import models_of, time_s
+from collcast.analysis.prediction import COLUMNS, notes, statement
+
+CONTRACT = [
+    "collective", "transport", "algorithm", "protocol", "sync", "dtype", "placement",
+    "memory", "fabric", "ranks", "message_bytes", "time_us", "low50_us", "high50_us",
+    "low90_us", "high90_us", "status", "assumed_tiers",
+]  # fmt: skip
+FABRIC = load_fabric("colossus-2")
+
+
+def one(found, ranks, n=1 << 20, fabric=None):
+    (prediction,) = Extrapolator(fit=found, fabric=fabric).predict([ranks], [n])
+    return prediction
+
+
+def test_keys_are_the_contract_s():
+    assert list(COLUMNS) == CONTRACT
+
+
+def test_measured_is_given_as_measured(rows_of):
+    key, rows = rows_of("ring")
+    row = rows.rows[3]
+    found = one(fit(key, rows, bootstraps=5), row.ranks, row.message_bytes, FABRIC)
+    assert found.status == "measured"
+    assert found.time_us == row.median_s * 1e6
+    assert row.low_s * 1e6 < found.low90_us < found.low50_us < found.time_us
+    assert found.time_us < found.high50_us < found.high90_us < row.high_s * 1e6
+    assert found.fabric == ""
+    assert found.assumed_tiers == ()
+
+
+def test_a_wrong_measurement_is_not_given_as_measured(rows_of):
+    key, rows = rows_of("ring")
+    spoiled = Dataset((replace(rows.rows[0], wrong=1, median_s=9.0), *rows.rows[1:]))
+    found = one(fit(key, spoiled, bootstraps=5), rows.rows[0].ranks, rows.rows[0].message_bytes)
+    assert found.status == "extrapolated"
+    assert found.time_us < 1e3
+
+
+@pytest.mark.parametrize("names", [("ring",), ("rabenseifner",), ("pairwise",)], ids="+".join)
+def test_extrapolation_meets_the_truth_64_times_further(rows_of, truth, names):
+    found = fit(*rows_of(*names), bootstraps=50)
+    for n in (8, 1 << 20, 1 << 30):
+        prediction = one(found, 4096, n)
+        true_us = truth(names, 4096, [n])[0] * 1e6
+        assert prediction.status == "extrapolated"
+        assert prediction.time_us == pytest.approx(true_us, rel=0.1)
+        assert prediction.low90_us <= true_us <= prediction.high90_us
+
+
+def test_intervals_widen_with_distance(rows_of):
+    found = fit(*rows_of("ring"), bootstraps=50)
+    widths = [(p := one(found, ranks)).high90_us / p.low90_us for ranks in (48, 256, 2048)]
+    assert widths == sorted(widths)
+
+
+def test_beyond_the_host_nothing_is_known_without_a_fabric(rows_of):
+    found = fit(*rows_of("ring", cores=128), bootstraps=5)
+    assert one(found, 128).status == "extrapolated"
+    beyond = one(found, 129)
+    assert beyond.status == "unsupported"
+    assert beyond.time_us is None
+    assert one(found, 129, fabric=FABRIC).status == "conditional"
+
+
+def test_fewer_than_five_scales_support_nothing_beyond(rows_of):
+    found = fit(*rows_of("ring", scales=(2, 4, 8, 16)), bootstraps=5)
+    assert one(found, 12).status == "extrapolated"
+    beyond = one(found, 64)
+    assert beyond.status == "unsupported"
+    assert beyond.time_us is not None  # shown, not hidden
+
+
+def test_fewer_than_three_scales_support_nothing(rows_of):
+    found = fit(*rows_of("ring", scales=(2, 4)))
+    assert one(found, 3).status == "unsupported"
+    assert one(found, 1_000_000, fabric=FABRIC).status == "conditional"
+
+
+def test_an_interval_wider_than_ten_is_unsupported(rows_of):
+    found = fit(*rows_of("ring", noise=1.5), bootstraps=20)
+    prediction = one(found, 4096)
+    assert prediction.high90_us > 10 * prediction.low90_us
+    assert prediction.status == "unsupported"
+
+
+def test_two_hosts_support_more_but_not_beyond_a_single_known_leaf(rows_of):
+    key, rows = rows_of("ring", scales=(2, 4, 8, 16, 32), per_host=8)
+    assert supported_ranks(fit(key, rows, bootstraps=0)) == np.inf
+    under_one_leaf = Dataset(tuple(replace(row, leaves=1) for row in rows))
+    assert supported_ranks(fit(key, under_one_leaf, bootstraps=0)) == 32
+
+
+def test_conditional_names_the_tiers_it_uses(rows_of):
+    found = fit(*rows_of("ring", scales=(2, 4)))
+    for ranks, tiers in ((72, 1), (73, 2), (257, 3), (1_000_000, 4)):
+        prediction = one(found, ranks, fabric=FABRIC)
+        assert prediction.assumed_tiers == ("nvlink", "leaf", "pod", "core")[:tiers]
+        assert prediction.fabric == "colossus-2"
+
+
+def test_conditional_is_the_fastest_model_on_the_fabric(rows_of):
+    found = fit(*rows_of("ring", scales=(2, 4)))
+    best = min(
+        time_s(
+            model.demand(1_000_000, FABRIC.sizes),
+            np.array([2.0**30]),
+            draw_costs(FABRIC, model.pattern, 0),
+        )[0, 0]
+        for model in models_of("all_reduce", 4)
+    )
+    prediction = one(found, 1_000_000, 1 << 30, FABRIC)
+    assert prediction.time_us == pytest.approx(best * 1e6, rel=0.15)
+
+
+def test_conditional_respects_the_nic(rows_of):
+    # No all-to-all sends its bytes out of a rack of 72 faster than 100 GB/s.
+    found = fit(*rows_of("pairwise", scales=(2, 4)))
+    prediction = one(found, 1_000_000, 1 << 30, FABRIC)
+    assert prediction.low90_us > 0.8 * 2**30 / 100e9 * 1e6
+
+
+def test_more_ranks_than_endpoints_are_unsupported(rows_of):
+    found = fit(*rows_of("ring", scales=(2, 4)))
+    assert one(found, 1_000_001, fabric=FABRIC).status == "unsupported"
+
+
+def test_wider_figures_widen_the_interval(rows_of):
+    found = fit(*rows_of("ring", scales=(2, 4)))
+    core = FABRIC.tiers[3]
+    exact = type(core.latency)(**(asdict_figure(core.latency) | {"low": None, "high": None}))
+    tiers = (
+        *FABRIC.tiers[:3],
+        type(core)(**({f: getattr(core, f) for f in core.__struct_fields__} | {"latency": exact})),
+    )
+    narrow = type(FABRIC)(
+        **({f: getattr(FABRIC, f) for f in FABRIC.__struct_fields__} | {"tiers": tiers})
+    )
+    wide, less = (one(found, 1_000_000, 8, fabric) for fabric in (FABRIC, narrow))
+    assert wide.high90_us / wide.low90_us > less.high90_us / less.low90_us
+
+
+def asdict_figure(figure):
+    return {name: getattr(figure, name) for name in figure.__struct_fields__}
+
+
+def test_bands_are_ordered_everywhere(rows_of):
+    found = fit(*rows_of("ring"), bootstraps=20)
+    predictions = Extrapolator(fit=found, fabric=FABRIC).predict(
+        [2, 3, 16, 100, 4096, 5000, 1_000_000], [8, 12, 1 << 20, 1 << 33]
+    )
+    assert {p.status for p in predictions} == {"measured", "extrapolated", "conditional"}
+    for p in predictions:
+        assert p.low90_us <= p.low50_us <= p.time_us <= p.high50_us <= p.high90_us
+        assert all(type(asdict(p)[name]) is float for name in COLUMNS[11:16])
+
+
+def test_predictions_repeat_with_the_seed(rows_of):
+    found = fit(*rows_of("ring"), bootstraps=5)
+    first, again = (
+        Extrapolator(fit=found, fabric=FABRIC).predict([100, 1_000_000], [8]) for _ in range(2)
+    )
+    assert first == again
+
+
+def test_statement_says_what_kind_it_is(rows_of):
+    found = fit(*rows_of("ring", scales=(2, 4)))
+    predictions = Extrapolator(fit=found, fabric=FABRIC).predict([1_000_000], [8])
+    line = statement(predictions, FABRIC)
+    assert line.startswith("Conditional forecast: nothing of the network was measured")
+    assert "nvlink, leaf, pod, core" in line
+    assert "about 488 times any published GPU measurement" in line
+    bare = statement(Extrapolator(fit=found).predict([1_000_000], [8]), None)
+    assert bare == "Of 1 predictions: 1 unsupported."
+
+
+def test_a_message_too_small_for_its_peers_is_pointed_out(rows_of):
+    found = fit(*rows_of("pairwise", scales=(2, 4)))
+    extrapolator = Extrapolator(fit=found, fabric=FABRIC)
+    (note,) = notes(extrapolator.predict([1_000_000], [1 << 20, 1 << 30]), 4)
+    assert "not realisable" in note
+    assert "1.05 bytes" in note
+    assert notes(extrapolator.predict([1_000_000], [1 << 22]), 4) == ()
