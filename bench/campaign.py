@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .buffers import BufferPool
+from .clock import CommonClock
 from .measure import Session, measure
 from .sample import Launch
 from .store import append_launch, append_measurement
@@ -47,7 +48,8 @@ def run_sweep(
         pool=BufferPool(max(case.message_bytes for case in cases), first.memory),
         protocol=protocol,
         launch=launch,
-        hosts=environment.hosts,
+        clock=CommonClock(communicator, environment.location.host),
+        resolution_s=environment.clock.resolution_ns * 1e-9,
         labels=labels_of(environment),
     )
     if communicator.rank == 0:

@@ -11,8 +11,7 @@ from ..native import StepError, run
 from .collectives import check_divisible
 from .errors import MeasurementError
 from .sample import Measurement, Sample
-from .sync import start_steps, window_ns
-from .transports.mpi import barrier_step
+from .sampling import Sampler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from ..native import Step
     from .buffers import BufferPool, Buffers
     from .case import Case
+    from .clock import CommonClock
     from .protocol import Protocol
     from .transports import Transport
 
@@ -34,8 +34,11 @@ class Session:
     transport: Transport
     pool: BufferPool
     protocol: Protocol
+    clock: CommonClock
     launch: int
-    hosts: int = 1
+    resolution_s: float = 0.0
+    """Of the stamps: no interval can be narrower."""
+
     labels: tuple[str, ...] = ()
 
 
@@ -57,7 +60,7 @@ def measure(case: Case, session: Session) -> Measurement | None:
     operation = session.transport.operation(case, buffers)
     try:
         wrong = _verify(case, session, buffers, operation)
-        warmup, stamps = _time(session, operation)
+        taken = _sampler(session, operation).take()
     except StepError as error:
         raise MeasurementError(
             f"{case.collective} of {case.message_bytes} B over {session.transport.name}: rank "
@@ -67,16 +70,28 @@ def measure(case: Case, session: Session) -> Measurement | None:
     if case.placement == "out_of_place" and case.collective != "barrier":
         wrong += _count_wrong(case, session, buffers)
     wrong = session.communicator.reduce(wrong)
-    gathered = _gather(session, warmup), _gather(session, stamps)
+    clock = session.clock
+    warmup = _gather(session, clock.to_common_ns(taken.warmup))
+    stamps = _gather(session, clock.to_common_ns(taken.stamps))
+    errors_ns = session.communicator.gather(clock.error_ns(taken.since_ns))
     if session.communicator.rank != 0:
         return None
     return Measurement(
         case=case,
-        sample=_sample(gathered[1], session.protocol.batch),
-        warmup=_sample(gathered[0], session.protocol.batch),
+        sample=_sample(stamps, session.protocol.batch),
+        warmup=_sample(warmup, session.protocol.batch),
         launch=session.launch,
         wrong=None if case.collective == "barrier" else wrong,
         labels=session.labels,
+        stopped_by=taken.stopped_by,
+        missed_windows=taken.missed_windows,
+        clock_error_ns=2 * max(errors_ns),  # two stamps, each off by as much
+    )
+
+
+def _sampler(session: Session, operation: tuple[Step, ...]) -> Sampler:
+    return Sampler(
+        session.communicator, session.clock, session.protocol, session.resolution_s, operation
     )
 
 
@@ -86,7 +101,7 @@ def _verify(case: Case, session: Session, buffers: Buffers, operation: tuple[Ste
         return 0
     rank, ranks = session.communicator.rank, session.communicator.size
     buffers.prepare(case, rank, ranks, session.protocol.seed)
-    _stamps(operation, 1)
+    run(operation, *np.zeros((2, 1), np.int64))
     return _count_wrong(case, session, buffers)
 
 
@@ -95,32 +110,12 @@ def _count_wrong(case: Case, session: Session, buffers: Buffers) -> int:
     return buffers.count_wrong(case, communicator.rank, communicator.size, session.protocol.seed)
 
 
-def _time(
-    session: Session, operation: tuple[Step, ...]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Warm up and time; two arrays of shape (2, samples) with starts and stops on this rank."""
-    protocol, communicator = session.protocol, session.communicator
-    barrier = () if protocol.synchronisation == "none" else (barrier_step(communicator),)
-    warmup = _stamps((*barrier, *operation), protocol.warmup, protocol.batch)
-    width_ns = 0
-    if protocol.synchronisation == "window":
-        width_ns = window_ns(warmup[1] - warmup[0], communicator, session.hosts)
-    start = start_steps(protocol, communicator, protocol.repetitions, width_ns)
-    return warmup, _stamps((*start, *operation), protocol.repetitions, protocol.batch)
-
-
-def _stamps(steps: tuple[Step, ...], samples: int, batch: int = 1) -> NDArray[np.int64]:
-    stamps = np.zeros((2, samples), np.int64)
-    run(steps, stamps[0], stamps[1], batch=batch)
-    return stamps
-
-
 def _gather(session: Session, stamps: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """All ranks' stamps on rank 0, shape (rank, 2, samples)."""
     communicator = session.communicator
     shape = (communicator.size, *stamps.shape)
     gathered = np.empty(shape, np.int64) if communicator.rank == 0 else None
-    communicator.Gather(stamps, gathered)
+    communicator.Gather(np.ascontiguousarray(stamps), gathered)  # selecting leaves columns first
     return gathered
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from .errors import CaseError
 
-__all__ = ["MODES", "SYNCHRONISATIONS", "Protocol"]
+__all__ = ["MODES", "STOPPINGS", "SYNCHRONISATIONS", "WARMINGS", "Protocol"]
 
 MODES = ("latency", "throughput")
 """``latency``: one operation per sample. ``throughput``: `batch` operations queued back to back per
@@ -14,6 +15,12 @@ sample, one completion; a sample's time is (stop - start) / batch. The two are n
 
 SYNCHRONISATIONS = ("barrier", "window", "none")
 """How ranks start a sample: after a barrier, at a time of a common clock, or as they come."""
+
+STOPPINGS = ("fixed", "precision")
+"""A number of samples; or until the median within this launch is known well enough."""
+
+WARMINGS = ("fixed", "steady")
+"""A number of samples; or until they get no faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,32 +33,60 @@ class Protocol:
     synchronisation: str = "barrier"
     """One of `SYNCHRONISATIONS`."""
 
+    stopping: str = "fixed"
+    """One of `STOPPINGS`."""
+
     repetitions: int = 100
-    """Samples per case and rank, warm-up not counted."""
+    """Samples per case and rank, warm-up not counted; with ``precision``, the most."""
+
+    least_repetitions: int = 100
+    """Fewer samples are never enough for ``precision``."""
+
+    precision: float = 0.01
+    """Half-width of the 95 % interval of the median, over the median, that is enough."""
+
+    budget_s: float = 1.0
+    """Time per case after which ``precision`` gives up, in seconds."""
+
+    warming: str = "fixed"
+    """One of `WARMINGS`."""
 
     warmup: int = 10
-    """Samples before those, recorded apart."""
+    """Samples before those that count, recorded apart; with ``steady``, the most."""
 
     batch: int = 1
     """k: operations per sample; 1 for ``latency``."""
 
     seed: int = 0
-    """Seed of the buffers' contents."""
+    """Seed of the buffers' contents and of the order of the cases."""
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise CaseError(
-                f"protocol.mode: found {self.mode!r}, expected one of {', '.join(MODES)}"
-            )
-        if self.synchronisation not in SYNCHRONISATIONS:
-            raise CaseError(
-                f"protocol.synchronisation: found {self.synchronisation!r}, expected one of "
-                f"{', '.join(SYNCHRONISATIONS)}"
-            )
-        for field, least in (("repetitions", 1), ("warmup", 0), ("batch", 1), ("seed", 0)):
+        for field, expected in (
+            ("mode", MODES),
+            ("synchronisation", SYNCHRONISATIONS),
+            ("stopping", STOPPINGS),
+            ("warming", WARMINGS),
+        ):
+            found = getattr(self, field)
+            if found not in expected:
+                raise CaseError(
+                    f"protocol.{field}: found {found!r}, expected one of {', '.join(expected)}"
+                )
+        for field, least in (
+            ("repetitions", 1),
+            ("least_repetitions", 1),
+            ("warmup", 0),
+            ("batch", 1),
+            ("seed", 0),
+        ):
             if getattr(self, field) < least:
                 raise CaseError(
                     f"protocol.{field}: found {getattr(self, field)}, expected at least {least}"
+                )
+        for field in ("precision", "budget_s"):
+            if not 0 < getattr(self, field) < math.inf:
+                raise CaseError(
+                    f"protocol.{field}: found {getattr(self, field)}, expected a positive number"
                 )
         if self.mode == "latency" and self.batch != 1:
             raise CaseError(

@@ -129,6 +129,15 @@ class Measurement:
     suspect: str = ""
     """Why the figure cannot be believed, such as ``physics``; empty if it can."""
 
+    stopped_by: str = "fixed"
+    """Why sampling ended: ``fixed``, ``precision``, ``time`` or ``samples``; within this launch."""
+
+    missed_windows: int = 0
+    """Samples taken again because a rank came too late for their window."""
+
+    clock_error_ns: float = 0.0
+    """Bound on the difference of two ranks' stamps of one instant; 0 for ranks of one host."""
+
     @property
     def ranks(self) -> int:
         """Number of ranks."""

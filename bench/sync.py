@@ -11,46 +11,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..native import BUILTINS, Step, monotonic_ns
-from .errors import TransportError
-from .transports.mpi import barrier_step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .protocol import Protocol
+    from .clock import CommonClock
 
-__all__ = ["start_steps", "window_ns"]
+__all__ = ["LATE_NS", "agree_on_windows", "spin_step"]
 
-_MARGIN_NS = 2_000_000  # for the agreement to reach every rank before the first window opens
-_WIDTH_FACTOR = 2.0  # of the slowest typical operation: a late rank still finds the next window
-_WIDTH_EXTRA_NS = 5_000
+LATE_NS = 1_000
+"""A start later than its window by more than this is a miss: a spin ends within 0.1 us."""
 
-
-def start_steps(
-    protocol: Protocol, communicator: Any, samples: int, width_ns: int
-) -> tuple[Step, ...]:
-    """Return the steps that start each of `samples` samples. Collective over the communicator."""
-    if protocol.synchronisation == "barrier":
-        return (barrier_step(communicator),)
-    if protocol.synchronisation == "window":
-        first_ns = communicator.bcast(monotonic_ns() + _MARGIN_NS)
-        table = first_ns + width_ns * np.arange(samples, dtype=np.int64).reshape(-1, 1)
-        return (Step(BUILTINS["spin_until"], (0,), "before", table=table),)
-    return ()
+_MARGIN_NS = 1_000_000  # for the agreement to reach every rank before the first window opens
 
 
-def window_ns(durations_ns: NDArray[np.int64], communicator: Any, hosts: int) -> int:
-    """Return the window's width from the warm-up's durations on all ranks, in nanoseconds.
+def agree_on_windows(
+    communicator: Any, clock: CommonClock, samples: int, width_ns: int
+) -> NDArray[np.int64]:
+    """Return when each of `samples` windows opens on this rank's clock, shape (samples,)."""
+    now_ns = int(clock.to_common_ns(np.array([monotonic_ns()]))[0])
+    first_ns = communicator.bcast(now_ns + _MARGIN_NS)
+    return clock.to_local_ns(first_ns + width_ns * np.arange(samples, dtype=np.int64))
 
-    Raises
-    ------
-    TransportError
-        If the ranks share no clock.
-    """
-    if hosts > 1:
-        raise TransportError(
-            f"sync: found {hosts} hosts for --sync window, expected 1 (ranks of one host share a "
-            "clock); use --sync barrier"
-        )
-    slowest = max(communicator.allgather(float(np.percentile(durations_ns, 90))))
-    return int(_WIDTH_FACTOR * slowest) + _WIDTH_EXTRA_NS
+
+def spin_step(opens_ns: NDArray[np.int64]) -> Step:
+    """Return the step that waits for each window."""
+    return Step(BUILTINS["spin_until"], (0,), "before", table=opens_ns.reshape(-1, 1))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from collcast.bench.buffers import BufferPool
+from collcast.bench.clock import CommonClock
+from collcast.bench.launcher import launched_rank
 from collcast.bench.measure import Session
 from collcast.bench.mpi import load_mpi
 from collcast.bench.protocol import Protocol
@@ -13,6 +18,18 @@ from collcast.bench.transports import open_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder of its own for every rank: pytest's clean-up of a common one races."""
+    if launched_rank(os.environ) is not None and config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="collcast-test-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if launched_rank(os.environ) is not None and config.option.basetemp is not None:
+        shutil.rmtree(config.option.basetemp, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,6 +57,7 @@ def session(world: Any) -> Callable[..., Session]:
             transport=open_transport("mpi", world),
             pool=BufferPool(largest_bytes, "host"),
             protocol=Protocol(**{"repetitions": 5, "warmup": 2, **protocol}),
+            clock=CommonClock(world, ["host"] * world.size),
             launch=0,
         )
 

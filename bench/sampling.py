@@ -1,0 +1,172 @@
+"""Take samples of one operation until enough is known: warm up, sample in chunks, decide jointly.
+
+Everything here happens between runs of the timed loop, never inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..native import monotonic_ns, run
+from .mpi import load_mpi
+from .sample import DEFAULT_STATISTIC
+from .stopping import next_target, stop_reason
+from .sync import LATE_NS, agree_on_windows, spin_step
+from .transports.mpi import barrier_step
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..native import Step
+    from .clock import CommonClock
+    from .protocol import Protocol
+
+    Stamps = NDArray[np.int64]  # (2, samples): starts and stops on this rank
+
+__all__ = ["Sampler", "Taken"]
+
+_STEADY_CHUNK = 10  # samples whose median is compared with that of the ones before
+_STEADY_GAIN = 0.95  # warm-up goes on while a chunk's median is below this share of the best so far
+_STEADY_S = 0.2  # and no longer than this
+_CHUNK_S = (
+    2.0  # a run of the loop ends after about this long, so that the clock can be looked after
+)
+_RESYNCHRONISE_NS = 5_000_000_000
+_WINDOW_FACTOR = 2.0  # window over the slowest typical operation: a late rank finds the next one
+_WINDOW_EXTRA_NS = 5_000
+_MOST_ATTEMPTS = 4  # times the samples wanted, before late windows are taken as they are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What one rank's loop stamped for one case, on the rank's own clock."""
+
+    warmup: Stamps
+    stamps: Stamps
+    stopped_by: str
+    missed_windows: int
+    since_ns: int
+    """When the warm-up began."""
+
+
+@dataclass(slots=True)
+class Sampler:
+    """Samples of one operation, the same number on every rank. All methods are collective."""
+
+    communicator: Any
+    clock: CommonClock
+    protocol: Protocol
+    resolution_s: float
+    operation: tuple[Step, ...]
+    _missed: int = field(default=0, init=False)
+    _attempts: int = field(default=0, init=False)
+
+    def take(self) -> Taken:
+        """Warm up and sample until `stopping.stop_reason` says why to stop."""
+        since_ns = monotonic_ns()
+        self.clock.forget()
+        self.clock.synchronise()
+        warmup = self._warm_up()
+        pace_ns = self._pace_ns(warmup)
+        chunks: list[Stamps] = []
+        times: list[NDArray[np.float64]] = []
+        began_ns, done, reason = monotonic_ns(), 0, ""
+        while not reason:
+            target = next_target(done, self.protocol)
+            while done < target:
+                count = min(target - done, max(int(_CHUNK_S * 1e9 / pace_ns), 1))
+                chunks.append(self._chunk(count, int(pace_ns)))
+                times.append(self._times_s(chunks[-1]))
+                done += chunks[-1].shape[1]
+                self._look_after_clock()
+            elapsed_s = (monotonic_ns() - began_ns) * 1e-9
+            reason = self.communicator.bcast(
+                stop_reason(np.concatenate(times), elapsed_s, self.resolution_s, self.protocol)
+                if self.communicator.rank == 0
+                else None
+            )
+        self.clock.synchronise()
+        return Taken(
+            warmup=warmup,
+            stamps=np.concatenate(chunks, axis=1),
+            stopped_by=reason,
+            missed_windows=self._missed,
+            since_ns=since_ns,
+        )
+
+    def _warm_up(self) -> Stamps:
+        """Run until steady, or the fixed number; a barrier starts each, whatever comes later."""
+        protocol = self.protocol
+        steps = (*self._barrier(), *self.operation)
+        if protocol.warming == "fixed":
+            return _stamp(steps, protocol.warmup, protocol.batch)
+        chunks, best_s, began_ns = [_stamp(steps, 1, protocol.batch)], np.inf, monotonic_ns()
+        steady = False
+        while not steady and sum(chunk.shape[1] for chunk in chunks) < protocol.warmup:
+            chunks.append(_stamp(steps, _STEADY_CHUNK, protocol.batch))
+            median_s = float(np.median(self._durations_ns(chunks[-1]))) * 1e-9
+            elapsed_s = (monotonic_ns() - began_ns) * 1e-9
+            steady = self.communicator.bcast(
+                median_s > _STEADY_GAIN * best_s or elapsed_s > _STEADY_S
+            )
+            best_s = min(best_s, median_s)
+        return np.concatenate(chunks, axis=1)
+
+    def _barrier(self) -> tuple[Step, ...]:
+        if self.protocol.synchronisation == "none":
+            return ()
+        return (barrier_step(self.communicator),)
+
+    def _pace_ns(self, warmup: Stamps) -> float:
+        """Typical time per sample from the warm-up, the same on every rank."""
+        if warmup.shape[1] == 0:
+            warmup = _stamp((*self._barrier(), *self.operation), 1, self.protocol.batch)
+        slowest_ns = float(np.percentile(self._durations_ns(warmup), 90))
+        return _WINDOW_FACTOR * slowest_ns + _WINDOW_EXTRA_NS
+
+    def _chunk(self, count: int, width_ns: int) -> Stamps:
+        """Run the loop once; with windows, only the samples for which no rank came too late."""
+        if self.protocol.synchronisation != "window":
+            return _stamp((*self._barrier(), *self.operation), count, self.protocol.batch)
+        opens_ns = agree_on_windows(self.communicator, self.clock, count, width_ns)
+        stamps = _stamp((spin_step(opens_ns), *self.operation), count, self.protocol.batch)
+        late = (stamps[0] - opens_ns > LATE_NS).astype(np.int64)
+        self.communicator.Allreduce(load_mpi().IN_PLACE, late, op=load_mpi().MAX)
+        self._attempts += count
+        self._missed += int(late.sum())
+        if self._attempts > _MOST_ATTEMPTS * self.protocol.repetitions:
+            return stamps
+        return stamps[:, late == 0]
+
+    def _times_s(self, stamps: Stamps) -> NDArray[np.float64]:
+        """The default statistic of each sample, in seconds, the same on every rank."""
+        if DEFAULT_STATISTIC[self.protocol.synchronisation] == "local_max":
+            return self._durations_ns(stamps) * (1e-9 / self.protocol.batch)
+        mpi = load_mpi()
+        common = self.clock.to_common_ns(stamps)
+        first, last = np.empty_like(common[0]), np.empty_like(common[1])
+        self.communicator.Allreduce(np.ascontiguousarray(common[0]), first, op=mpi.MIN)
+        self.communicator.Allreduce(np.ascontiguousarray(common[1]), last, op=mpi.MAX)
+        return (last - first) * (1e-9 / self.protocol.batch)
+
+    def _durations_ns(self, stamps: Stamps) -> NDArray[np.int64]:
+        """Longest duration over the ranks, per sample."""
+        longest = stamps[1] - stamps[0]
+        self.communicator.Allreduce(load_mpi().IN_PLACE, longest, op=load_mpi().MAX)
+        return longest
+
+    def _look_after_clock(self) -> None:
+        if self.clock.shared:
+            return
+        old = monotonic_ns() - self.clock.fixes[-1].local_ns > _RESYNCHRONISE_NS
+        if self.communicator.bcast(old):
+            self.clock.synchronise()
+
+
+def _stamp(steps: tuple[Step, ...], samples: int, batch: int) -> Stamps:
+    stamps = np.zeros((2, samples), np.int64)
+    run(steps, stamps[0], stamps[1], batch=batch)
+    return stamps
