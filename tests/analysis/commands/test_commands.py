@@ -63,6 +63,28 @@ def test_show_json_is_strict(collcast):
     assert rows[0]["labels"] == ["copy"]
 
 
+def test_what_is_unknown_is_null_or_empty(collcast, campaign_file, launch_of, measurement_of):
+    from collcast.bench.sample import Campaign
+    from collcast.bench.store import write_campaign
+
+    launch = launch_of(0, 2)
+    few = measurement_of(launch, [1e-6, 2e-6, 3e-6], wrong=None)
+    barrier = measurement_of(launch, [1e-6] * 9, collective="barrier", message_bytes=0)
+    path = campaign_file.parent / "few.h5"
+    write_campaign(path, Campaign(launches=(launch,), measurements=(few, barrier)))
+    first, second = strict(collcast("show", "few.h5", "--format", "json")[1])["rows"]
+    assert first["median_us"] == pytest.approx(2.0)
+    assert (first["low_us"], first["high_us"], first["wrong"]) == (None, None, None)
+    assert (second["algbw_gb_per_s"], second["busbw_gb_per_s"]) == (None, None)
+    out = collcast("show", "few.h5", "--format", "csv")[1]
+    assert "nan" not in out
+    assert next(csv.DictReader(io.StringIO(out)))["wrong"] == ""
+    assert "no model of barrier" in collcast("fit", "few.h5")[1]
+    assert collcast("plot", "few.h5", "-o", "few.png")[0] == 0
+    assert collcast("report", "few.h5", "-o", "few.html")[0] == 0
+    strict(collcast("extrapolate", "few.h5", "--ranks", "2,64", "--format", "json")[1])
+
+
 def test_show_table_cuts_nothing(collcast):
     out = collcast("show", "run.h5")[1]
     assert "all_reduce mpi native latency barrier float32 out_of_place host" in out
