@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 from .buffers import BufferPool
@@ -31,21 +32,26 @@ def run_sweep(
     launch: int,
     progress: Callable[[int, Case], None],
 ) -> None:
-    """Measure `cases` in order and append each to the campaign at `path`. Collective.
+    """Measure `cases` in an order drawn from the seed, and append each to `path`. Collective.
+
+    Order and time are thus independent: a machine that slows down does not slow the large sizes
+    only, and transports are interleaved.
 
     Parameters
     ----------
     communicator : mpi4py.MPI.Comm
         Its rank 0 writes.
-    cases : non-empty; all of one transport and one memory
+    cases : non-empty; all of one memory
     launch : number of this launch within the campaign
     progress : called on rank 0 with the number of cases done and the last one
     """
-    first = cases[0]
     session = Session(
         communicator=communicator,
-        transport=open_transport(first.transport, communicator),
-        pool=BufferPool(max(case.message_bytes for case in cases), first.memory),
+        transports={
+            name: open_transport(name, communicator)
+            for name in sorted({case.transport for case in cases})
+        },
+        pool=BufferPool(max(case.message_bytes for case in cases), cases[0].memory),
         protocol=protocol,
         launch=launch,
         clock=CommonClock(communicator, environment.location.host),
@@ -54,7 +60,8 @@ def run_sweep(
     )
     if communicator.rank == 0:
         append_launch(path, Launch(number=launch, protocol=protocol, environment=environment))
-    for done, case in enumerate(cases, start=1):
+    order = random.Random(protocol.seed + launch).sample(cases, len(cases))
+    for done, case in enumerate(order, start=1):
         measurement = measure(case, session)
         if measurement is not None:
             append_measurement(path, measurement)

@@ -14,6 +14,8 @@ from .sample import Measurement, Sample
 from .sampling import Sampler
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from ..native import Step
@@ -31,7 +33,9 @@ class Session:
     """What all cases of one launch share on one rank."""
 
     communicator: Any
-    transport: Transport
+    transports: Mapping[str, Transport]
+    """By name; a case says which it uses."""
+
     pool: BufferPool
     protocol: Protocol
     clock: CommonClock
@@ -57,15 +61,16 @@ def measure(case: Case, session: Session) -> Measurement | None:
     """
     check_divisible(case, session.communicator.size)
     buffers = session.pool.buffers(case)
-    operation = session.transport.operation(case, buffers)
+    transport = session.transports[case.transport]
+    operation = transport.operation(case, buffers)
     try:
         wrong = _verify(case, session, buffers, operation)
         taken = _sampler(session, operation).take()
     except StepError as error:
         raise MeasurementError(
-            f"{case.collective} of {case.message_bytes} B over {session.transport.name}: rank "
+            f"{case.collective} of {case.message_bytes} B over {transport.name}: rank "
             f"{session.communicator.rank}, step {error.step}, iteration {error.iteration}: "
-            f"{session.transport.describe(error.code)}"
+            f"{transport.describe(error.code)}"
         ) from error
     if case.placement == "out_of_place" and case.collective != "barrier":
         wrong += _count_wrong(case, session, buffers)

@@ -24,7 +24,7 @@ ORDER = [
     ["bench.sync"],
     ["bench.sampling"],
     ["bench.measure"],
-    ["bench.campaign"],
+    ["bench.campaign", "bench.checks"],
     ["bench.commands"],
     ["bench.cli"],
 ]

@@ -32,6 +32,7 @@ def launch_all(options: Options, ctx: click.Context) -> int:
     if options.force and campaign_exists(options.output):
         remove_campaign(options.output)
     counts = options.ranks or default_ranks()
+    counts = [ranks for _ in range(options.launches) for ranks in counts]
     total = sum(len(options.cases(ranks)) for ranks in counts)
     bar = None if options.quiet else show_bar(total)
     try:
@@ -73,11 +74,12 @@ def _launch(launcher: Launcher, ranks: int, ctx: click.Context, bar: Any) -> int
 
 def _arguments(ctx: click.Context) -> list[str]:
     """The command line again, for one rank of one launch."""
-    skip = {"ranks", "force", "append", "collectives"}
+    skip = {"ranks", "launches", "force", "append", "collectives"}
     words = ["run", *ctx.params["collectives"], "--append"]
     for parameter in ctx.command.params:
         value = ctx.params.get(parameter.name or "")
         if parameter.name in skip or value is None or value is False:
             continue
-        words += [parameter.opts[-1]] if value is True else [parameter.opts[-1], str(value)]
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        words += [parameter.opts[-1]] if value is True else [parameter.opts[-1], text]
     return words

@@ -12,17 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..case import BYTES_PER_ELEMENT, COLLECTIVES, MEMORIES, OPERATIONS, PLACEMENTS, TRANSPORTS
+from ..case import BYTES_PER_ELEMENT, COLLECTIVES, OPERATIONS, PLACEMENTS, TRANSPORTS
 from ..errors import CaseError, CollcastError, StoreError
 from ..launcher import RANK_0_SPEAKS_S, launched_rank
 from ..protocol import MODES, SYNCHRONISATIONS, Protocol
+from ..units import parse_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..case import Case
 
 __all__ = ["Options", "run"]
 
 _BATCH = 20  # operations per sample in throughput mode: the iterations that nccl-tests queues
+_MOST_REPETITIONS = 10_000  # without --repetitions: enough for 1 % at a spread of 30 %
+_MOST_WARMUP = 200  # without --warmup
+
+
+PATH = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +41,12 @@ class Options:
     sizes: str
     ranks: tuple[int, ...]
     output: Path
+    transports: tuple[str, ...]
     fields: dict[str, str]
     """Further fields of every `Case`."""
 
     protocol: Protocol
+    launches: int
     topology: Path | None
     append: bool
     force: bool
@@ -46,7 +56,13 @@ class Options:
         """Return the cases of a launch of `ranks` ranks."""
         from ..sweep import sweep
 
-        return sweep(self.collectives, self.sizes, ranks, **self.fields)
+        return tuple(
+            case
+            for transport in self.transports
+            for case in sweep(
+                self.collectives, self.sizes, ranks, transport=transport, **self.fields
+            )
+        )
 
 
 def _parse_ranks(_ctx: click.Context, _option: click.Parameter, text: str) -> tuple[int, ...]:
@@ -56,33 +72,51 @@ def _parse_ranks(_ctx: click.Context, _option: click.Parameter, text: str) -> tu
     return tuple(int(count) for count in counts)
 
 
+def _parse_transports(_ctx: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not set(names) <= set(TRANSPORTS) or len(set(names)) < len(names):
+        raise click.BadParameter(f"found {text!r}, expected some of {', '.join(TRANSPORTS)}")
+    return names
+
+
+def _choice(name: str, choices: Sequence[str], **more: Any) -> Any:
+    """Return an option with the first choice as default, unless another is given."""
+    more.setdefault("default", choices[0])
+    return click.option(name, type=click.Choice(choices), show_default=True, **more)
+
+
 @click.command()
 @click.argument("collectives", nargs=-1, required=True, metavar="COLLECTIVE...")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Campaign file."
-)
+@click.option("-o", "--output", type=PATH, required=True, help="Campaign file.")
 @click.option("--sizes", default="8:4M", show_default=True, help="FIRST:LAST[:xN] or a list.")
-@click.option("--ranks", default="", callback=_parse_ranks, help="One launch each, such as 1,2,4.")
-@click.option("--protocol", "mode", type=click.Choice(MODES), default="latency", show_default=True)
-@click.option("--sync", type=click.Choice(SYNCHRONISATIONS), default="barrier", show_default=True)
-@click.option("--transport", type=click.Choice(TRANSPORTS), default="mpi", show_default=True)
-@click.option("--memory", type=click.Choice(MEMORIES), default="host", show_default=True)
+@click.option("--ranks", default="", callback=_parse_ranks, help="A launch each, such as 1,2,4.")
+@click.option("--launches", type=click.IntRange(1), default=1, help="Launches per number of ranks.")
+@_choice("--protocol", MODES)
+@_choice("--sync", SYNCHRONISATIONS)
 @click.option(
-    "--dtype", type=click.Choice(list(BYTES_PER_ELEMENT)), default="float32", show_default=True
+    "--transport", default="mpi", callback=_parse_transports, help="mpi, staged, or both: a,b."
 )
-@click.option("--operation", type=click.Choice(OPERATIONS), default="sum", show_default=True)
+@_choice("--memory", ("host", "device"))
+@_choice("--dtype", tuple(BYTES_PER_ELEMENT), default="float32")
+@_choice("--operation", OPERATIONS)
+@_choice("--placement", PLACEMENTS)
 @click.option(
-    "--placement", type=click.Choice(PLACEMENTS), default="out_of_place", show_default=True
+    "--repetitions", type=click.IntRange(1), help="Samples per case, instead of a precision."
 )
-@click.option("--repetitions", type=click.IntRange(1), default=100, show_default=True)
-@click.option("--warmup", type=click.IntRange(0), default=10, show_default=True)
+@click.option(
+    "--precision",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.01,
+    show_default=True,
+    help="Sample until the median's 95 % interval is this narrow (half-width over median).",
+)
+@click.option("--budget", default="500ms", show_default=True, help="Most time for that per case.")
+@click.option("--warmup", type=click.IntRange(0), help="Samples to drop, instead of until steady.")
 @click.option(
     "--batch", type=click.IntRange(1), help=f"Operations per throughput sample [{_BATCH}]."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option(
-    "--topology", type=click.Path(path_type=Path), help="CSV: host,nvlink_domain,leaf,pod."
-)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of contents and order of cases.")
+@click.option("--topology", type=PATH, help="CSV: host,nvlink_domain,leaf,pod.")
 @click.option("--append", is_flag=True, help="Add launches to an existing file.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -92,7 +126,7 @@ def run(ctx: click.Context, **given: Any) -> int:
 
     Under mpirun this process is one rank. Otherwise mpirun is started once per number of --ranks.
     """
-    options = _options(**given)
+    options = _options(given)
     if launched_rank(os.environ) is not None:
         return _measure(options)
     from .launch import launch_all
@@ -100,36 +134,49 @@ def run(ctx: click.Context, **given: Any) -> int:
     return launch_all(options, ctx)
 
 
-def _options(  # the parameters are the command's options
-    *,
-    mode: str,
-    sync: str,
-    repetitions: int,
-    warmup: int,
-    batch: int | None,
-    seed: int,
-    **given: Any,
-) -> Options:
+def _options(given: dict[str, Any]) -> Options:
+    """Values from the command line's texts and flags; refuses what cannot be measured."""
     for name in given["collectives"]:
         if name not in COLLECTIVES:
             raise CaseError(f"collective: found {name!r}, expected one of {', '.join(COLLECTIVES)}")
-    fields = ("transport", "memory", "dtype", "operation", "placement")
-    if given["memory"] == "host" and given["transport"] != "mpi":
+    if given["memory"] == "host" and given["transport"] != ("mpi",):
         raise CaseError(
-            f"transport: found {given['transport']} on host memory, expected --memory device"
+            f"transport: found {','.join(given['transport'])} on host memory, expected mpi; the "
+            "others need --memory device"
         )
-    protocol = Protocol(
-        mode=mode,
-        synchronisation=sync,
-        repetitions=repetitions,
-        warmup=warmup,
-        batch=batch or (_BATCH if mode == "throughput" else 1),
-        seed=seed,
+    options = Options(
+        collectives=given["collectives"],
+        sizes=given["sizes"],
+        ranks=given["ranks"],
+        output=given["output"],
+        transports=given["transport"],
+        fields={name: given[name] for name in ("memory", "dtype", "operation", "placement")},
+        protocol=_protocol(given),
+        launches=given["launches"],
+        topology=given["topology"],
+        append=given["append"],
+        force=given["force"],
+        quiet=given["quiet"],
     )
-    options = Options(fields={name: given.pop(name) for name in fields}, protocol=protocol, **given)
     for ranks in options.ranks or (1,):
         options.cases(ranks)  # sizes are checked before MPI starts
     return options
+
+
+def _protocol(given: dict[str, Any]) -> Protocol:
+    repetitions, warmup, mode = given["repetitions"], given["warmup"], given["protocol"]
+    return Protocol(
+        mode=mode,
+        synchronisation=given["sync"],
+        stopping="precision" if repetitions is None else "fixed",
+        repetitions=_MOST_REPETITIONS if repetitions is None else repetitions,
+        precision=given["precision"],
+        budget_s=parse_seconds(given["budget"]),
+        warming="steady" if warmup is None else "fixed",
+        warmup=_MOST_WARMUP if warmup is None else warmup,
+        batch=given["batch"] or (_BATCH if mode == "throughput" else 1),
+        seed=given["seed"],
+    )
 
 
 def _measure(options: Options) -> int:

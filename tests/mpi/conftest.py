@@ -54,7 +54,7 @@ def session(world: Any) -> Callable[..., Session]:
     def make(largest_bytes: int = 1 << 16, **protocol: Any) -> Session:
         return Session(
             communicator=world,
-            transport=open_transport("mpi", world),
+            transports={"mpi": open_transport("mpi", world)},
             pool=BufferPool(largest_bytes, "host"),
             protocol=Protocol(**{"repetitions": 5, "warmup": 2, **protocol}),
             clock=CommonClock(world, ["host"] * world.size),

@@ -119,7 +119,7 @@ def test_a_fault_of_the_library_is_counted(
 ) -> None:
     """Once by the operation before the loop, and out of place once more by the last timed one."""
     faulty = session()
-    faulty = replace(faulty, transport=_Faulty(faulty.transport, world.rank))
+    faulty = replace(faulty, transports={"mpi": _Faulty(faulty.transports["mpi"], world.rank)})
     case = Case(collective="all_reduce", message_bytes=64, dtype="int64", placement=placement)
     assert wrong_everywhere(world, measure(case, faulty)) == found
 
@@ -134,7 +134,7 @@ class _Failing(_Faulty):
 
 def test_a_bad_return_code_names_rank_step_iteration_and_reason(world: Any, session: Any) -> None:
     failing = session()
-    failing = replace(failing, transport=_Failing(failing.transport, world.rank))
+    failing = replace(failing, transports={"mpi": _Failing(failing.transports["mpi"], world.rank)})
     case = Case(collective="all_reduce", message_bytes=64)
     success = re.escape(load_mpi().Get_error_string(0))
     with pytest.raises(
@@ -182,4 +182,4 @@ def test_a_count_that_no_type_can_carry_is_refused(
     )
     odd = Case(collective="all_to_all", message_bytes=101 * world.size * 4)
     with pytest.raises(TransportError, match="101 elements per peer"):
-        session(1 << 20).transport.operation(odd, session(1 << 20).pool.buffers(odd))
+        session(1 << 20).transports["mpi"].operation(odd, session(1 << 20).pool.buffers(odd))
