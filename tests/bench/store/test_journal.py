@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 
 import pytest
 from collcast.bench import store
 from collcast.bench.errors import StoreError
-from collcast.bench.store import durable
+from collcast.bench.store import durable, walk
 from collcast.bench.store import journal as journals
 
 
@@ -98,9 +99,11 @@ def test_damage_in_the_middle_is_named_and_what_follows_is_rescued(path, journal
     middle = records(journal).records[1]
     content[middle.offset + place] ^= 1
     journal.write_bytes(content)
+    found = "damaged bytes" if place == 10 else "a wrong checksum"
     for use in (store.read_campaign, store.consolidate):
-        with pytest.raises(StoreError, match=rf"journal.* byte {middle.offset}"):
+        with pytest.raises(StoreError, match=rf"journal.* byte {middle.offset}") as caught:
             use(path)
+        assert re.search(found, str(caught.value))
     assert journal.read_bytes() == content
     survey = store.survey_campaign(path)
     assert (survey.launches, survey.cases, len(survey.findings)) == (1, 1, 1)
@@ -143,34 +146,29 @@ def test_a_journal_of_a_replaced_campaign_is_disowned(
     assert store.survey_campaign(path).is_whole
 
 
-def test_a_reader_that_meets_a_consolidation_misses_nothing(path, plain, monkeypatch):
-    from collcast.bench.store import walk
-
+def test_a_reader_that_meets_a_consolidation_misses_nothing(
+    path, plain, monkeypatch, make_measurement
+):
+    store.consolidate(path)
+    store.append_measurement(path, make_measurement(5))
     expected = plain(store.read_campaign(path))
-    original = walk.journal.open_journal
+    opened = []
 
-    class Once:
-        done = False
+    def consolidating(original, name):
+        def opening(*arguments):
+            opened.append(name)
+            if len(opened) == 2:  # between the file and the journal, in whichever order
+                monkeypatch.undo()
+                store.consolidate(path)
+            return original(*arguments)
 
-    def consolidating(name):
-        manager = original(name)
-        if Once.done:
-            return manager
-        Once.done = True
-        file = manager.__enter__()
-        store.consolidate(path)
+        return opening
 
-        class Opened:
-            def __enter__(self):
-                return file
-
-            def __exit__(self, *failure):
-                return manager.__exit__(*failure)
-
-        return Opened()
-
-    monkeypatch.setattr(walk.journal, "open_journal", consolidating)
+    monkeypatch.setattr(walk, "open_file", consolidating(walk.open_file, "file"))
+    journal_opener = consolidating(journals.open_journal, "journal")
+    monkeypatch.setattr(walk.journal, "open_journal", journal_opener)
     assert plain(store.read_campaign(path)) == expected
+    assert opened == ["journal", "file"]
 
 
 def test_the_disk_is_waited_for(tmp_path, make_launch, make_measurement, monkeypatch):
