@@ -55,3 +55,19 @@ def shell(mpi_environment: dict[str, str], tmp_path: Path) -> Callable[[str], Do
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def compile_c(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """A function (name, source) -> path of a shared library."""
+    folder = tmp_path_factory.mktemp("c")
+
+    def compile_(name: str, source: str) -> Path:
+        (folder / f"{name}.c").write_text(source, encoding="utf-8")
+        library = folder / f"{name}.so"
+        subprocess.run(
+            ["cc", "-O1", "-shared", "-fPIC", "-o", library, folder / f"{name}.c"], check=True
+        )
+        return library
+
+    return compile_

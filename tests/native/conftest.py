@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,22 +64,6 @@ class Recorder:
     def calls(self) -> list[tuple[int, ...]]:
         """Arguments of the calls so far, in order."""
         return [tuple(self._seen[i][: self._calls[i]]) for i in range(self._count.value)]
-
-
-@pytest.fixture(scope="session")
-def compile_c(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
-    """A function (name, source) -> path of a shared library."""
-    folder = tmp_path_factory.mktemp("c")
-
-    def compile_(name: str, source: str) -> Path:
-        (folder / f"{name}.c").write_text(source, encoding="utf-8")
-        library = folder / f"{name}.so"
-        subprocess.run(
-            ["cc", "-O1", "-shared", "-fPIC", "-o", library, folder / f"{name}.c"], check=True
-        )
-        return library
-
-    return compile_
 
 
 @pytest.fixture
