@@ -15,9 +15,11 @@ import numpy as np
 
 from .design import design_of, identify, measured_tiers, parameter_names, parameter_unit
 from .models import models_of
-from .solve import Solution, solve_best
+from .solve import Solution, solve
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from .dataset import Dataset, Row, SeriesKey
@@ -35,6 +37,7 @@ few (trials on 2,048 GPUs of Alps: errors and intervals of no use below 5)."""
 
 BOOTSTRAPS = 200  # enough for 5 % and 95 % quantiles: 10 draws beyond each
 _NEGLIGIBLE = 1e-3  # share of the time of every cell below which a parameter counts as at its bound
+_HOPELESS = 1.5  # times the best candidate's error: what is worse wins no resampling
 _FEWEST_SPARE_CELLS = 2  # cells beyond the number of parameters
 
 
@@ -209,9 +212,11 @@ def _curve(key: SeriesKey, used: Dataset, bootstraps: int, seed: int) -> Curve:
     design = identify(columns, time_s, len(sizes))
     generator = np.random.default_rng(seed)
     everything = np.arange(len(time_s))
-    choice, solution = _choose(design, time_s, everything)
+    solutions = _solve(design, time_s, everything, range(len(candidates)))
+    choice, solution = _best(solutions)
+    plausible = [i for i, found in solutions.items() if found.error <= _HOPELESS * solution.error]
     drawn = [
-        _choose(design, time_s, _resample(used.column("ranks"), generator))
+        _best(_solve(design, time_s, _resample(used.column("ranks"), generator), plausible))
         for _ in range(bootstraps)
     ]
     drawn_values = np.array([found.values for _, found in drawn]).reshape(-1, columns.shape[2])
@@ -246,16 +251,23 @@ def _resample(ranks: NDArray[np.int64], generator: np.random.Generator) -> NDArr
     )
 
 
-def _choose(
-    design: Design, time_s: NDArray[np.float64], cells: NDArray[np.intp]
-) -> tuple[int, Solution]:
-    """Return the candidate with the least error on these cells and its solution."""
+def _solve(
+    design: Design, time_s: NDArray[np.float64], cells: NDArray[np.intp], wanted: Sequence[int]
+) -> dict[int, Solution]:
+    """Solve the wanted candidates on these cells: models alone by their index, then all at once."""
     matrix = design.matrix[:, cells][:, :, design.kept]
-    candidates = [*(matrix[index : index + 1] for index in range(len(matrix))), matrix]
-    choice, solution = solve_best(candidates, time_s[cells])
-    values = np.zeros(design.matrix.shape[2])
-    values[list(design.kept)] = solution.values
-    return choice, Solution(values=values, residuals=solution.residuals)
+    found = {}
+    for index in wanted:
+        columns = matrix if index == len(matrix) else matrix[index : index + 1]
+        solution = solve(columns, time_s[cells])
+        values = np.zeros(design.matrix.shape[2])
+        values[list(design.kept)] = solution.values
+        found[index] = Solution(values=values, residuals=solution.residuals)
+    return found
+
+
+def _best(solutions: dict[int, Solution]) -> tuple[int, Solution]:
+    return min(solutions.items(), key=lambda item: item[1].error)
 
 
 def _parameters(

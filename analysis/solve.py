@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-__all__ = ["Solution", "solve", "solve_best"]
+__all__ = ["Solution", "solve"]
 
 _LEAST_SPREAD = 0.02  # medians of one launch are seldom nearer to a smooth curve; keeps rho curved
 _START_ROUNDS = 3
-_HOPELESS = 1.5  # times the least error of a start: what is worse does not win by refining
+_LOW_QUANTILE = 0.1  # of cells may be too fast to be true
 _NORMAL_MAD = 1.4826  # standard deviation over median absolute deviation, normal distribution
 
 
@@ -45,35 +43,34 @@ class Solution:
 
 def solve(matrix: NDArray[np.float64], time_s: NDArray[np.float64]) -> Solution:
     """Fit columns of shape (model, cell, parameter) to times of shape (cell,), in seconds."""
-    return _refined(matrix, time_s, _start(matrix, time_s))
+    start = _start(matrix, time_s)
+    # Where the start lost a parameter, one that has them all may lead further.
+    starts = [start] if start.all() else [start, _positive_start(matrix, time_s)]
+    found = []
+    for first in starts:
+        free = np.flatnonzero(first > 0)
+        values = np.zeros(matrix.shape[2])
+        if len(free):
+            values[free] = _refine(matrix[:, :, free], time_s, first[free])
+        residuals = _log_ratio(matrix, values, time_s)[0]
+        found.append(Solution(values=values, residuals=residuals))
+    return min(found, key=lambda solution: solution.error)
 
 
-def solve_best(
-    candidates: Sequence[NDArray[np.float64]], time_s: NDArray[np.float64]
-) -> tuple[int, Solution]:
-    """Return which candidate's columns fit best, and how."""
-    starts = [_start(matrix, time_s) for matrix in candidates]
-    errors = [
-        float(np.abs(_log_ratio(matrix, values, time_s)[0]).mean())
-        for matrix, values in zip(candidates, starts, strict=True)
-    ]
-    solutions = {
-        index: _refined(candidates[index], time_s, starts[index])
-        for index, error in enumerate(errors)
-        if error <= _HOPELESS * max(min(errors), _LEAST_SPREAD)
-    }
-    choice = min(solutions, key=lambda index: solutions[index].error)
-    return choice, solutions[choice]
+def _positive_start(
+    matrix: NDArray[np.float64], time_s: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return for each parameter what it would be if it alone made the fastest cells' times.
 
-
-def _refined(
-    matrix: NDArray[np.float64], time_s: NDArray[np.float64], start: NDArray[np.float64]
-) -> Solution:
-    free = np.flatnonzero(start > 0)
-    values = np.zeros(matrix.shape[2])
-    if len(free):
-        values[free] = _refine(matrix[:, :, free], time_s, start[free])
-    return Solution(values=values, residuals=_log_ratio(matrix, values, time_s)[0])
+    Times far too short, as of calls that returned without doing their work, weigh so much in
+    relative least squares that parameters vanish; they move a quantile by little.
+    """
+    least = matrix.min(axis=0)
+    alone = np.zeros(matrix.shape[2])
+    for j, column in enumerate(least.T):
+        if column.any():
+            alone[j] = np.quantile(time_s[column > 0] / column[column > 0], _LOW_QUANTILE)
+    return alone
 
 
 def _start(matrix: NDArray[np.float64], time_s: NDArray[np.float64]) -> NDArray[np.float64]:

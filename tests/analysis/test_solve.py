@@ -21,6 +21,12 @@ def test_outliers_do_not_bend_the_fit():
     assert solve(X[None], times).values == pytest.approx([3e-6, 1e-10], rel=0.05)
 
 
+def test_times_too_short_to_be_true_take_no_parameter_away():
+    times = X @ [3e-6, 1e-10] * np.exp(0.01 * np.random.default_rng(0).standard_normal(40))
+    times[-4:] = 1e-6  # calls of the largest sizes that returned at once
+    assert solve(X[None], times).values == pytest.approx([3e-6, 1e-10], rel=0.1)
+
+
 def test_parameters_are_not_negative():
     falling = 1e-6 / X[:, 1] ** 0.01
     assert (solve(X[None], falling).values >= 0).all()
