@@ -6,10 +6,11 @@ import doctest
 import importlib
 import pkgutil
 
+import pytest
+
 import collcast.analysis
 import collcast.bench
 import collcast.native
-import pytest
 
 NAMES = [
     module.name

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
 from collcast.analysis.dataset import Dataset, Row, SeriesKey
 from collcast.analysis.design import ONE_TIER, design_of
 from collcast.analysis.models import MODELS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from collcast.analysis.dataset import UNITS, Dataset, dataset_of
 from collcast.bench.errors import CaseError
 from collcast.bench.sample import Campaign

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from collcast.analysis.design import (
     ONE_TIER,
     design_of,

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+
 from collcast.analysis.dataset import Dataset
 from collcast.analysis.extrapolate import Extrapolator, supported_ranks
 from collcast.analysis.fabrics import draw_costs, load_fabric

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from collcast.analysis.dataset import Dataset
 from collcast.analysis.fit import fit
 

@@ -7,11 +7,12 @@ import re
 from dataclasses import replace
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
 from collcast.analysis.dataset import dataset_of
 from collcast.analysis.fabrics import load_fabric
 from collcast.analysis.fit import fit
 from collcast.analysis.plot import MOST_SERIES, draw, save
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 FABRIC = load_fabric("colossus-2")
 

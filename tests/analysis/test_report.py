@@ -7,6 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+
 from collcast.analysis.dataset import dataset_of
 from collcast.analysis.fabrics import load_fabric
 from collcast.analysis.fit import fit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from collcast.analysis.solve import solve
 
 X = np.column_stack([np.ones(40), np.geomspace(1, 1e9, 40)])

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from collcast.analysis.summary import (
     algbw_bytes_per_s,
     busbw_factor,

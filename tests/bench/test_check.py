@@ -5,6 +5,7 @@ from __future__ import annotations
 import h5py
 import numpy as np
 import pytest
+
 from collcast.bench import store
 from collcast.bench.case import Case
 from collcast.bench.cli import main

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from collcast.bench import launcher
 from collcast.bench.errors import TransportError
 from collcast.bench.launcher import Launcher, find_launcher, launched_rank, launched_size

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from collcast.bench.buffers import BufferPool, pointer_of
 from collcast.bench.case import BYTES_PER_ELEMENT, OPERATIONS, Case
 from collcast.bench.pattern import count_wrong, fill_send, poison
-from hypothesis import given
-from hypothesis import strategies as st
 
 COMBINE = {"sum": np.add, "prod": np.multiply, "min": np.minimum, "max": np.maximum}
 dtypes = st.sampled_from(sorted(BYTES_PER_ELEMENT))

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from collcast.bench.store import read_campaign
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from collcast.bench.errors import CaseError, UnitError
 from collcast.bench.sweep import sweep
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from collcast.bench.errors import EnvironmentMismatchError
 from collcast.bench.topology import Place, place_of, read_topology
 

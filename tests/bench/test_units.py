@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from collcast.bench.errors import CollcastError, UnitError
 from collcast.bench.units import (
     format_bytes,
@@ -11,8 +14,6 @@ from collcast.bench.units import (
     parse_seconds,
     parse_sizes,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @given(st.integers(0, 1 << 50))

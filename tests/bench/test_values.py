@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from collcast.bench.case import Case
 from collcast.bench.environment import Environment, Location
 from collcast.bench.errors import CaseError

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from collcast.bench.device import device_count
 from collcast.bench.store import read_campaign
 

@@ -8,6 +8,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from collcast.bench.buffers import BufferPool
 from collcast.bench.clock import CommonClock
 from collcast.bench.launcher import launched_rank

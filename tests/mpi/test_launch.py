@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from collcast.bench.campaign import labels_of, run_sweep
 from collcast.bench.device import Device
 from collcast.bench.errors import EnvironmentMismatchError

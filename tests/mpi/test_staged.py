@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
 from collcast.bench.case import Case
 from collcast.bench.errors import TransportError
 from collcast.bench.measure import measure

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
 from collcast.native import BUILTINS, Step, StepError, _timing, monotonic_ns, run, run_in_python
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from collcast.bench import store
 
 HERE = Path(__file__).parent

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from collcast.bench import store
 from collcast.bench.case import Case
 from collcast.bench.environment import Environment

@@ -7,6 +7,7 @@ import io
 import json
 
 import pytest
+
 from collcast.bench.cli import main
 
 SHOW = [

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from collcast.analysis import fabrics
 from collcast.analysis.fabrics import built_in_fabrics, draw_costs, load_fabric
 from collcast.analysis.fabrics.check import evaluate_formula, names_in, rests_on_assumption

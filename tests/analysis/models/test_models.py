@@ -6,6 +6,7 @@ from math import ceil, log2
 
 import numpy as np
 import pytest
+
 from collcast.analysis.models import MODELS, Costs, models_of, time_s
 from collcast.bench.errors import CaseError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from collcast.bench.case import Case
 from collcast.bench.environment import Environment, Location
 from collcast.bench.protocol import Protocol

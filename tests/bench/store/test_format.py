@@ -10,6 +10,7 @@ import h5py
 import msgspec
 import numpy as np
 import pytest
+
 from collcast.bench import store
 from collcast.bench.case import Case
 from collcast.bench.environment import Clock, Environment, Location

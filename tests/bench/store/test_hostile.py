@@ -10,6 +10,7 @@ import tracemalloc
 import h5py
 import numpy as np
 import pytest
+
 from collcast.bench import store
 from collcast.bench.errors import SchemaTooNewError, StoreError
 from collcast.bench.sample import Campaign

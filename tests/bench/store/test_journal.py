@@ -9,6 +9,7 @@ import shutil
 import stat
 
 import pytest
+
 from collcast.bench import store
 from collcast.bench.errors import StoreError
 from collcast.bench.store import durable, walk

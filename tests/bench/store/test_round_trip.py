@@ -7,6 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
 from collcast.bench import store
 from collcast.bench.case import (
     BYTES_PER_ELEMENT,
@@ -21,9 +25,6 @@ from collcast.bench.environment import Clock, Environment, Location
 from collcast.bench.errors import StoreError
 from collcast.bench.protocol import MODES, SYNCHRONISATIONS, Protocol
 from collcast.bench.sample import Campaign, Launch, Measurement, Sample
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 INTEGERS = st.integers(0, 2**63 - 1)
