@@ -88,7 +88,7 @@ class Sample:
 
     def local_s(self) -> NDArray[np.float64]:
         """Duration of one operation on each rank, in seconds; shape (repetition, rank)."""
-        return (self.stop_ns - self.start_ns) * (1e-9 / self.batch)
+        return np.asarray((self.stop_ns - self.start_ns) * (1e-9 / self.batch), np.float64)
 
     def seconds(self, statistic: str) -> NDArray[np.float64]:
         """Time of one operation by a named statistic, in seconds; shape (repetition,).
@@ -99,13 +99,16 @@ class Sample:
             If the statistic is not one of `STATISTICS`.
         """
         if statistic == "local_max":
-            return self.local_s().max(axis=1)
-        last_stop = self.stop_ns.max(axis=1)
-        if statistic == "makespan":
-            return (last_stop - self.start_ns.min(axis=1)) * (1e-9 / self.batch)
-        if statistic == "after_last_arrival":
-            return (last_stop - self.start_ns.max(axis=1)) * (1e-9 / self.batch)
-        raise CaseError(f"statistic: found {statistic!r}, expected one of {', '.join(STATISTICS)}")
+            longest_ns = (self.stop_ns - self.start_ns).max(axis=1)
+        elif statistic == "makespan":
+            longest_ns = self.stop_ns.max(axis=1) - self.start_ns.min(axis=1)
+        elif statistic == "after_last_arrival":
+            longest_ns = self.stop_ns.max(axis=1) - self.start_ns.max(axis=1)
+        else:
+            raise CaseError(
+                f"statistic: found {statistic!r}, expected one of {', '.join(STATISTICS)}"
+            )
+        return np.asarray(longest_ns * (1e-9 / self.batch), np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -144,17 +144,17 @@ class Sampler:
     def _times_s(self, stamps: Stamps) -> NDArray[np.float64]:
         """The default statistic of each sample, in seconds, the same on every rank."""
         if DEFAULT_STATISTIC[self.protocol.synchronisation] == "local_max":
-            return self._durations_ns(stamps) * (1e-9 / self.protocol.batch)
+            return np.asarray(self._durations_ns(stamps) * (1e-9 / self.protocol.batch))
         mpi = load_mpi()
         common = self.clock.to_common_ns(stamps)
         first, last = np.empty_like(common[0]), np.empty_like(common[1])
         self.communicator.Allreduce(np.ascontiguousarray(common[0]), first, op=mpi.MIN)
         self.communicator.Allreduce(np.ascontiguousarray(common[1]), last, op=mpi.MAX)
-        return (last - first) * (1e-9 / self.protocol.batch)
+        return np.asarray((last - first) * (1e-9 / self.protocol.batch))
 
     def _durations_ns(self, stamps: Stamps) -> NDArray[np.int64]:
         """Longest duration over the ranks, per sample."""
-        longest = stamps[1] - stamps[0]
+        longest: NDArray[np.int64] = stamps[1] - stamps[0]
         self.communicator.Allreduce(load_mpi().IN_PLACE, longest, op=load_mpi().MAX)
         return longest
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from .case import BYTES_PER_ELEMENT, Case
 from .collectives import TABLE, check_divisible, granule_bytes
@@ -12,7 +13,7 @@ from .units import parse_sizes
 __all__ = ["sweep"]
 
 
-def sweep(collectives: tuple[str, ...], sizes: str, ranks: int, **fields: str) -> tuple[Case, ...]:
+def sweep(collectives: tuple[str, ...], sizes: str, ranks: int, **fields: Any) -> tuple[Case, ...]:
     """Return the cases of a sweep, collectives outermost, sizes as given.
 
     A size of a range (``8:4M``) that cannot be divided among the ranks is rounded up to the next
@@ -45,7 +46,7 @@ def sweep(collectives: tuple[str, ...], sizes: str, ranks: int, **fields: str) -
     return tuple(cases)
 
 
-def _case(name: str, size: int, ranks: int, fields: dict[str, str], *, rounded: bool) -> Case:
+def _case(name: str, size: int, ranks: int, fields: dict[str, Any], *, rounded: bool) -> Case:
     if rounded:
         # One element is the smallest message of every dtype, so a Case of it always exists.
         element = BYTES_PER_ELEMENT.get(fields.get("dtype", "float32"), 1)

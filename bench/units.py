@@ -33,7 +33,7 @@ def parse_bytes(text: str) -> int:
     match = _BYTES.fullmatch(text.strip())
     if match is None:
         raise UnitError(f"size: found {text!r}, expected a number with K, M, G or T, such as 64K")
-    value = int(match[1]) * 1024 ** _BYTE_SUFFIX[(match[2] or "").upper()]
+    value: int = int(match[1]) * 1024 ** _BYTE_SUFFIX[(match[2] or "").upper()]
     if value > _LARGEST_BYTES:
         raise UnitError(f"size: found {text!r}, expected at most {format_bytes(_LARGEST_BYTES)}")
     return value

@@ -3,8 +3,8 @@
     python benchmarks/osu_parity.py [--osu FOLDER] [--pairs 15] [--sizes 8:4M:x8]
 
 FOLDER holds OSU's osu_allreduce and osu_alltoall, built with the mpicc of the MPI that mpi4py
-loads. Without it, benchmarks/c_loop.c is built with the mpicc beside this Python. Both sides run the
-same number of iterations per size on int8 (MPI_CHAR), 2 ranks, a barrier around every call, and
+loads. Without it, benchmarks/c_loop.c is built with the mpicc beside this Python. Both sides run
+the same number of iterations per size on int8 (MPI_CHAR), 2 ranks, a barrier around every call, and
 report the mean over ranks of the mean time of a call, which is OSU's "Avg Latency".
 
 Machines drift by 20 % within minutes, so the figure is the median over pairs of the ratio

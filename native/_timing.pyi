@@ -1,6 +1,6 @@
-from typing import Final
+from typing import Any, Final, TypeAlias
 
-from typing_extensions import Buffer
+Buffer: TypeAlias = Any  # whatever has the buffer protocol; NumPy says so only from Python 3.12 on
 
 BUILTINS: Final[dict[str, int]]
 CLOCK_NAME: Final[str]

@@ -18,7 +18,7 @@ from . import _timing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from typing_extensions import Buffer
+    from ._timing import Buffer
 
 __all__ = ["GROUPS", "Step", "StepError", "run", "run_in_python"]
 

@@ -32,7 +32,7 @@ def launch_all(options: Options, ctx: click.Context) -> int:
     if options.force and campaign_exists(options.output):
         remove_campaign(options.output)
     counts = options.ranks or default_ranks()
-    counts = [ranks for _ in range(options.launches) for ranks in counts]
+    counts *= options.launches
     total = sum(len(options.cases(ranks)) for ranks in counts)
     bar = None if options.quiet else show_bar(total)
     try:

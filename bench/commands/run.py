@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,7 +19,7 @@ from ..protocol import MODES, SYNCHRONISATIONS, Protocol
 from ..units import parse_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..case import Case
 
@@ -31,6 +31,7 @@ _MOST_WARMUP = 200  # without --warmup
 
 
 PATH = click.Path(path_type=Path)
+_Command = TypeVar("_Command", bound="Callable[..., Any] | click.Command")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ def _parse_transports(_ctx: click.Context, _option: click.Parameter, text: str) 
     return names
 
 
-def _choice(name: str, choices: Sequence[str], **more: Any) -> Any:
+def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Command], _Command]:
     """Return an option with the first choice as default, unless another is given."""
     more.setdefault("default", choices[0])
     return click.option(name, type=click.Choice(choices), show_default=True, **more)
@@ -121,7 +122,7 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Any:
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
-def run(ctx: click.Context, **given: Any) -> int:
+def run(ctx: click.Context, /, **given: Any) -> int:
     """Measure COLLECTIVEs (all_reduce, all_to_all, barrier) into an HDF5 campaign.
 
     Under mpirun this process is one rank. Otherwise mpirun is started once per number of --ranks.
