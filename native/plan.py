@@ -18,7 +18,7 @@ from . import _timing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ._timing import Buffer
+    from ._timing import _Buffer as Buffer
 
 __all__ = ["GROUPS", "Step", "StepError", "run", "run_in_python"]
 
