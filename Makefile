@@ -82,7 +82,7 @@ types: $(VENV)/.test $(VENV)/.installed
 	$(BIN)/python -m mypy.stubtest collcast.native._timing
 
 unit: $(VENV)/.test $(VENV)/.installed
-	$(BIN)/python -m pytest -m 'not mpi' -q
+	$(BIN)/python -m pytest -m 'not mpi' -q -n 2 --dist worksteal
 
 # Ranks of one test run wait for each other: a time limit outside pytest ends a hang.
 MPI_PYTEST := -m pytest tests/mpi -m mpi -q --no-header -p no:cacheprovider
