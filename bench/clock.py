@@ -10,6 +10,13 @@ One exchange: the client sends at a, the server receives and replies at s, the c
 Of many exchanges the fastest counts (SKaMPI's choice):
 
     offset = s - (a + b) / 2        |error| <= (b - a) / 2
+
+What interpolation over an interval T misses is bounded from how far offsets lay from what had been
+predicted. Where the frequency does a random walk of variance q per second, a prediction over T has
+the variance 2/3 q T^3, and the middle of the chord q T^3 / 96, an eighth of it in standard
+deviation. Three standard deviations are stated:
+
+    error = max(errors of the fixes) + 3/8 w T^1.5        w^2 = 2/3 q, estimated
 """
 
 from __future__ import annotations
@@ -32,6 +39,7 @@ __all__ = ["CommonClock", "Fix"]
 _EXCHANGES = 50  # enough to meet an undisturbed one; 50 x 1 us within a host, 50 x 5 us between
 _TAG = 17
 _BASELINE_NS = 1_000_000_000  # an error of 1 us at each end then gives 2 ppm of drift, not more
+_USUAL_WANDER = 25.0  # ns / s^1.5: a frequency that wanders by 3e-8 per root second, a poor crystal
 
 
 def _as_read(reading_ns: Any) -> Any:
@@ -51,8 +59,9 @@ class Fix:
     error_ns: float
     """Bound on the error of the offset, all hops of the tree added."""
 
-    surprise_ns: float
-    """How far the offset lay from what the fixes before had predicted; 0 without a prediction."""
+    wander: float | None = None
+    """|offset - prediction| / T^1.5, in ns and s, as far as errors of the fixes cannot explain it;
+    None without a prediction over at least `_BASELINE_NS`."""
 
 
 @dataclass(slots=True)
@@ -70,6 +79,8 @@ class CommonClock:
     hosts: Sequence[str]
     distort: Callable[[Any], Any] = _as_read
     fixes: list[Fix] = field(default_factory=list)
+    wanders: list[float] = field(default_factory=lambda: [_USUAL_WANDER] * 2)
+    """What is known of w: begins with the usual, so that no bound is ever 0."""
 
     @property
     def shared(self) -> bool:
@@ -84,7 +95,10 @@ class CommonClock:
         rank = self.communicator.rank
         fix = self._fix_leader(leaders) if rank in leaders else None
         everyone = self.communicator.allgather(fix)
-        self.fixes.append(everyone[self.hosts.index(self.hosts[rank])])
+        fix = everyone[self.hosts.index(self.hosts[rank])]
+        self.fixes.append(fix)
+        if fix.wander is not None:
+            self.wanders.append(fix.wander)
 
     def _fix_leader(self, leaders: list[int]) -> Fix:
         """Serve the leaders below this one after having learnt from the one above."""
@@ -97,10 +111,16 @@ class CommonClock:
             elif number % (2 * stride) == stride:
                 offset_ns, error_ns, local_ns = self._learn(leaders[number - stride])
             stride >>= 1
-        surprise_ns = 0.0
-        if self._drift() is not None:
-            surprise_ns = abs(offset_ns - float(self._offset_ns(np.array([local_ns]))[0]))
-        return Fix(local_ns, offset_ns, error_ns, surprise_ns)
+        return Fix(local_ns, offset_ns, error_ns, self._wander(local_ns, offset_ns, error_ns))
+
+    def _wander(self, local_ns: int, offset_ns: float, error_ns: float) -> float | None:
+        if self._drift() is None or local_ns - self.fixes[-1].local_ns < _BASELINE_NS:
+            return None
+        predicted_ns = float(self._offset_ns(np.array([local_ns]))[0])
+        distance_s = (local_ns - self.fixes[-1].local_ns) * 1e-9
+        explained_ns = error_ns + max(fix.error_ns for fix in self.fixes[-2:]) * (1 + distance_s)
+        unexplained_ns = max(abs(offset_ns - predicted_ns) - explained_ns, 0.0)
+        return float(unexplained_ns / distance_s**1.5)
 
     def _serve(self, client: int, offset_ns: float, error_ns: float) -> None:
         start, _ = self._exchange(client, serving=True)
@@ -162,15 +182,15 @@ class CommonClock:
         return common_ns - np.rint(self._offset_ns(guess)).astype(np.int64)
 
     def error_ns(self, since_ns: int) -> float:
-        """Bound on the error of this rank's common time from a local time to the last fix.
-
-        The fixes' own bounds, and what interpolation misses: with a frequency that changes steadily
-        the chord lies at most a quarter as far from the curve as the prediction did from its end.
-        """
-        if self.shared:
-            return 0.0
-        used = [fix for fix in self.fixes if fix.local_ns >= since_ns] + self.fixes[-2:]
-        return max(fix.error_ns for fix in used) + max(fix.surprise_ns for fix in used) / 2
+        """Bound on the error of this rank's common time from a local time to the last fix."""
+        if self.shared or not any(fix.error_ns for fix in self.fixes):
+            return 0.0  # one clock, or that of rank 0's host, which all others follow
+        count = sum(fix.local_ns >= since_ns for fix in self.fixes)
+        used = self.fixes[-max(count + 1, 2) :]  # the one before that time, and all since
+        gaps_s = np.diff([fix.local_ns for fix in used]) * 1e-9
+        wander = float(np.sqrt(np.mean(np.square(self.wanders))))
+        missed_ns = 3 / 8 * wander * gaps_s.max(initial=0.0) ** 1.5
+        return float(max(fix.error_ns for fix in used) + missed_ns)
 
     def forget(self) -> None:
         """Drop fixes that no later stamp needs; those of the last seconds keep the drift known."""

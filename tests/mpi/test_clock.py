@@ -86,7 +86,7 @@ def clock_with(fixes: list[Fix]) -> CommonClock:
 def test_offsets_are_interpolated_and_the_drift_continues() -> None:
     """Offsets 0 at 0 s, 1000 ns at 1 s, 3000 ns at 2 s: by hand."""
     second = 1_000_000_000
-    fixes = [Fix(k * second, offset, 10.0, 0.0) for k, offset in enumerate([0, 1000, 3000])]
+    fixes = [Fix(k * second, offset, 10.0) for k, offset in enumerate([0, 1000, 3000])]
     clock = clock_with(fixes)
     local = np.array([second // 2, second, 3 * second // 2, 3 * second])
     expected = local + np.array([500, 1000, 2000, 5000])
@@ -94,15 +94,26 @@ def test_offsets_are_interpolated_and_the_drift_continues() -> None:
     assert np.all(np.abs(clock.to_local_ns(expected) - local) <= 1)
 
 
-def test_the_bound_adds_what_the_prediction_missed() -> None:
-    clock = clock_with([Fix(0, 0.0, 100.0, 0.0), Fix(10, 0.0, 300.0, 50.0), Fix(20, 0.0, 5.0, 0.0)])
-    assert clock.error_ns(15) == 300 + 25
-    clock.forget()
-    assert len(clock.fixes) == 3
+def test_the_bound_is_that_of_the_fixes_and_of_the_interpolation() -> None:
+    """Fixes at 0, 4 and 5 s with errors 100, 300 and 5 ns; w = 16: 3/8 x 16 x 4^1.5 = 48 ns."""
+    second = 1_000_000_000
+    clock = clock_with([Fix(0, 0.0, 100.0), Fix(4 * second, 0.0, 300.0), Fix(5 * second, 0.0, 5.0)])
+    clock.wanders[:] = [16.0, 16.0]
+    assert clock.error_ns(3 * second) == 300 + 48
+    assert clock.error_ns(4 * second + 1) == 300 + 6
+
+
+def test_an_unpredicted_offset_widens_the_bound() -> None:
+    """100 us off after 4 s, where errors explain 50 + 10 x (1 + 4): 99.9 us / 8."""
+    second = 1_000_000_000
+    clock = clock_with([Fix(0, 0.0, 10.0), Fix(second, 0.0, 10.0)])
+    assert clock._wander(5 * second, 100_000.0, 50.0) == pytest.approx(99_900 / 8)
+    assert clock._wander(5 * second, 90.0, 50.0) == 0
+    assert clock._wander(second + 1, 100_000.0, 50.0) is None
 
 
 def test_old_fixes_are_forgotten_but_one() -> None:
     second = 1_000_000_000
-    clock = clock_with([Fix(k * second, 0.0, 1.0, 0.0) for k in range(10)])
+    clock = clock_with([Fix(k * second, 0.0, 1.0) for k in range(10)])
     clock.forget()
     assert [fix.local_ns // second for fix in clock.fixes] == [6, 7, 8, 9]
