@@ -11,11 +11,13 @@ from .measure import Session, measure
 from .sample import Launch
 from .store import append_launch, append_measurement
 from .transports import open_transport
+from .units import format_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from .board import Board
     from .case import Case
     from .environment import Environment
     from .protocol import Protocol
@@ -31,6 +33,7 @@ def run_sweep(
     path: Path,
     launch: int,
     progress: Callable[[int, Case], None],
+    board: Board | None = None,
 ) -> None:
     """Measure `cases` in an order drawn from the seed, and append each to `path`. Collective.
 
@@ -44,6 +47,7 @@ def run_sweep(
     cases : non-empty; all of one memory
     launch : number of this launch within the campaign
     progress : called on rank 0 with the number of cases done and the last one
+    board : where this rank says what it does
     """
     session = Session(
         communicator=communicator,
@@ -57,11 +61,15 @@ def run_sweep(
         clock=CommonClock(communicator, environment.location.host),
         resolution_s=environment.clock.resolution_ns * 1e-9,
         labels=labels_of(environment),
+        board=board,
     )
     if communicator.rank == 0:
         append_launch(path, Launch(number=launch, protocol=protocol, environment=environment))
     order = random.Random(protocol.seed + launch).sample(cases, len(cases))
     for done, case in enumerate(order, start=1):
+        if board is not None:
+            size = format_bytes(case.message_bytes)
+            board.begin(done, f"{case.collective} {size} {case.transport}")
         measurement = measure(case, session)
         if measurement is not None:
             append_measurement(path, measurement)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..native import Step
+    from .board import Board
     from .buffers import BufferPool, Buffers
     from .case import Case
     from .clock import CommonClock
@@ -44,6 +45,7 @@ class Session:
     """Of the stamps: no interval can be narrower."""
 
     labels: tuple[str, ...] = ()
+    board: Board | None = None
 
 
 def measure(case: Case, session: Session) -> Measurement | None:
@@ -96,7 +98,12 @@ def measure(case: Case, session: Session) -> Measurement | None:
 
 def _sampler(session: Session, operation: tuple[Step, ...]) -> Sampler:
     return Sampler(
-        session.communicator, session.clock, session.protocol, session.resolution_s, operation
+        session.communicator,
+        session.clock,
+        session.protocol,
+        session.resolution_s,
+        operation,
+        session.board,
     )
 
 
@@ -106,7 +113,8 @@ def _verify(case: Case, session: Session, buffers: Buffers, operation: tuple[Ste
         return 0
     rank, ranks = session.communicator.rank, session.communicator.size
     buffers.prepare(case, rank, ranks, session.protocol.seed)
-    run(operation, *np.zeros((2, 1), np.int64))
+    steps = session.board.around((), operation) if session.board else operation
+    run(steps, *np.zeros((2, 1), np.int64))
     return _count_wrong(case, session, buffers)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..native import Step
+    from .board import Board
     from .clock import CommonClock
     from .protocol import Protocol
 
@@ -61,6 +62,9 @@ class Sampler:
     protocol: Protocol
     resolution_s: float
     operation: tuple[Step, ...]
+    board: Board | None = None
+    """Where this rank says what it does."""
+
     _missed: int = field(default=0, init=False)
     _attempts: int = field(default=0, init=False)
 
@@ -88,6 +92,8 @@ class Sampler:
                 if self.communicator.rank == 0
                 else None
             )
+        if self.board is not None:
+            self.board.rest()
         self.clock.synchronise()
         return Taken(
             warmup=warmup,
@@ -100,7 +106,7 @@ class Sampler:
     def _warm_up(self) -> Stamps:
         """Run until steady, or the fixed number; a barrier starts each, whatever comes later."""
         protocol = self.protocol
-        steps = (*self._barrier(), *self.operation)
+        steps = self._around(self._barrier())
         if protocol.warming == "fixed":
             return _stamp(steps, protocol.warmup, protocol.batch)
         chunks, best_s, began_ns = [_stamp(steps, 1, protocol.batch)], np.inf, monotonic_ns()
@@ -115,6 +121,12 @@ class Sampler:
             best_s = min(best_s, median_s)
         return np.concatenate(chunks, axis=1)
 
+    def _around(self, start: tuple[Step, ...]) -> tuple[Step, ...]:
+        """Return the steps of one sample."""
+        if self.board is None:
+            return (*start, *self.operation)
+        return self.board.around(start, self.operation)
+
     def _barrier(self) -> tuple[Step, ...]:
         if self.protocol.synchronisation == "none":
             return ()
@@ -123,16 +135,16 @@ class Sampler:
     def _pace_ns(self, warmup: Stamps) -> float:
         """Typical time per sample from the warm-up, the same on every rank."""
         if warmup.shape[1] == 0:
-            warmup = _stamp((*self._barrier(), *self.operation), 1, self.protocol.batch)
+            warmup = _stamp(self._around(self._barrier()), 1, self.protocol.batch)
         slowest_ns = float(np.percentile(self._durations_ns(warmup), 90))
         return _WINDOW_FACTOR * slowest_ns + _WINDOW_EXTRA_NS
 
     def _chunk(self, count: int, width_ns: int) -> Stamps:
         """Run the loop once; with windows, only the samples for which no rank came too late."""
         if self.protocol.synchronisation != "window":
-            return _stamp((*self._barrier(), *self.operation), count, self.protocol.batch)
+            return _stamp(self._around(self._barrier()), count, self.protocol.batch)
         opens_ns = agree_on_windows(self.communicator, self.clock, count, width_ns)
-        stamps = _stamp((spin_step(opens_ns), *self.operation), count, self.protocol.batch)
+        stamps = _stamp(self._around((spin_step(opens_ns),)), count, self.protocol.batch)
         late = (stamps[0] - opens_ns > LATE_NS).astype(np.int64)
         self.communicator.Allreduce(load_mpi().IN_PLACE, late, op=load_mpi().MAX)
         self._attempts += count

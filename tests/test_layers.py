@@ -17,10 +17,11 @@ ORDER = [
     ["bench.sample"],
     ["bench.store"],
     # ---- analysis may import up to here ----
-    ["bench.launcher", "bench.topology", "bench.timer", "bench.collectives", "bench.pattern"],
+    ["bench.board", "bench.launcher", "bench.topology", "bench.timer"],
+    ["bench.collectives", "bench.pattern"],
     ["bench.mpi", "bench.buffers", "bench.sweep"],
     ["bench.transports", "bench.device", "bench.world"],
-    ["bench.provenance", "bench.clock", "bench.stopping"],
+    ["bench.provenance", "bench.clock", "bench.stopping", "bench.watchdog"],
     ["bench.sync"],
     ["bench.sampling"],
     ["bench.measure"],

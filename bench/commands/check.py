@@ -28,12 +28,19 @@ def check(ctx: click.Context, file: Path, output: Path | None) -> None:
 
     Exit status: 0 if all is whole, 1 if something is damaged, 2 if FILE is no campaign.
     """
+    from ..board import board_folder, read_board
     from ..store import repair_campaign, survey_campaign
+    from ..watchdog import describe_board
 
     survey = survey_campaign(file)
     for finding in survey.findings:
         click.echo(finding)
     click.echo(f"{file}: {_summary(survey)}")
+    statuses = read_board(board_folder(file))
+    if statuses:
+        click.echo(f"{board_folder(file)}: ranks of a launch that runs, or that ended badly:")
+        for line in describe_board(statuses):
+            click.echo(f"  {line}")
     if output is not None:
         repair_campaign(file, output)
         click.echo(f"{output}: {_held(survey)} written")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..board import board_folder, read_board, remove_board
 from ..launcher import Launcher, find_launcher
 from ..store import campaign_exists, consolidate, remove_campaign
+from ..watchdog import describe_board
 from .progress import PARENT_VARIABLE, parse_line, show_bar
-from .run import refuse_existing
+from .run import HUNG, refuse_existing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .run import Options
 
 __all__ = ["launch_all"]
@@ -35,17 +40,36 @@ def launch_all(options: Options, ctx: click.Context) -> int:
     counts *= options.launches
     total = sum(len(options.cases(ranks)) for ranks in counts)
     bar = None if options.quiet else show_bar(total)
+    folder, status = board_folder(options.output), 0
+    signal.signal(signal.SIGTERM, _end)
     try:
         statuses = (_launch(launcher, ranks, ctx, bar) for ranks in counts)
         status = next((status for status in statuses if status), 0)
     finally:
         if bar:
             bar.stop()
+        if status not in {0, HUNG}:  # ranks that hung have said it themselves
+            _tell_where(folder, status)
+        remove_board(folder)
         if campaign_exists(options.output):
             consolidate(options.output)
     if not options.quiet and status == 0:
         click.echo(f"{options.output}: {total} cases in {len(counts)} launches", err=True)
     return status
+
+
+def _end(number: int, _frame: object) -> None:
+    """Leave by an exception, so that the launch is ended and the file written."""
+    raise SystemExit(128 + number)
+
+
+def _tell_where(folder: Path, status: int) -> None:
+    """Say what the ranks of a failed launch did last, where they could not say it themselves."""
+    statuses = read_board(folder)
+    if statuses:
+        click.echo(f"collcast: mpiexec ended with status {status}; ranks when it did:", err=True)
+        for line in describe_board(statuses):
+            click.echo(f"  {line}", err=True)
 
 
 def default_ranks() -> tuple[int, ...]:

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
     from ..case import Case
 
-__all__ = ["Options", "run"]
+__all__ = ["HUNG", "Options", "run"]
 
 _BATCH = 20  # operations per sample in throughput mode: the iterations that nccl-tests queues
 _MOST_REPETITIONS = 20_000  # without --repetitions: 1 % at a spread of 50 %, 0.3 MB per rank
 _MOST_WARMUP = 200  # without --warmup
+HUNG = 3
+"""Exit status of a job in which nothing moved."""
 
 
 PATH = click.Path(path_type=Path)
@@ -49,6 +51,7 @@ class Options:
     protocol: Protocol
     launches: int
     topology: Path | None
+    timeout_s: float
     append: bool
     force: bool
     quiet: bool
@@ -118,6 +121,9 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Comman
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of contents and order of cases.")
 @click.option("--topology", type=PATH, help="CSV: host,nvlink_domain,leaf,pod.")
+@click.option(
+    "--timeout", default="60s", show_default=True, help="End the job if nothing moves for so long."
+)
 @click.option("--append", is_flag=True, help="Add launches to an existing file.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -155,6 +161,7 @@ def _options(given: dict[str, Any]) -> Options:
         protocol=_protocol(given),
         launches=given["launches"],
         topology=given["topology"],
+        timeout_s=parse_seconds(given["timeout"]),
         append=given["append"],
         force=given["force"],
         quiet=given["quiet"],
@@ -182,6 +189,7 @@ def _protocol(given: dict[str, Any]) -> Protocol:
 
 def _measure(options: Options) -> int:
     """Be one rank of a launch."""
+    from ..board import board_folder, remove_board
     from ..world import join_world
 
     world = join_world(options.ranks)
@@ -191,17 +199,20 @@ def _measure(options: Options) -> int:
         # Other ranks may wait for this one inside MPI: the job must end, whoever noticed. Where
         # all did, rank 0 says it.
         time.sleep(RANK_0_SPEAKS_S if world.rank else 0)
+        remove_board(board_folder(options.output))
         click.echo(f"collcast: {error}", err=True)
         world.Abort(error.exit_status)
     return 0
 
 
 def _run_in_world(world: Any, options: Options) -> None:
+    from ..board import board_folder, remove_board
     from ..campaign import run_sweep
     from ..device import Device, bind
     from ..provenance import collect
     from ..store import consolidate
     from ..topology import read_topology
+    from ..watchdog import Watchdog
 
     launch = _prepare_output(world, options)
     places = read_topology(options.topology) if options.topology else {}
@@ -209,9 +220,40 @@ def _run_in_world(world: Any, options: Options) -> None:
     environment = collect(world, tuple(sys.argv), places, device)
     cases = options.cases(world.size)
     show = _progress(options, len(cases))
-    run_sweep(world, cases, options.protocol, environment, options.output, launch, show)
-    if world.rank == 0 and not options.append:
-        consolidate(options.output)
+    folder = board_folder(options.output)
+    board = _open_board(world, folder)
+    with Watchdog(board, world.rank, options.timeout_s, lambda: _end_hang(folder, options)):
+        run_sweep(world, cases, options.protocol, environment, options.output, launch, show, board)
+        world.Barrier()
+    board.remove()
+    world.Barrier()
+    if world.rank == 0:
+        remove_board(folder)
+        if not options.append:
+            consolidate(options.output)
+
+
+def _open_board(world: Any, folder: Path) -> Any:
+    from ..board import Board, remove_board
+
+    if world.rank == 0:
+        remove_board(folder)
+        folder.mkdir()
+    world.Barrier()
+    return Board(folder, world.rank)
+
+
+def _end_hang(folder: Path, options: Options) -> None:
+    """Say who has not arrived and end the job, whatever MPI is doing; the file is safe."""
+    from ..board import read_board
+    from ..watchdog import describe_board
+
+    click.echo(
+        f"collcast: nothing moved for {options.timeout_s:g} s; finished cases are kept", err=True
+    )
+    for line in describe_board(read_board(folder), silent_s=options.timeout_s / 2):
+        click.echo(f"  {line}", err=True)
+    os._exit(HUNG)
 
 
 def _prepare_output(world: Any, options: Options) -> int:

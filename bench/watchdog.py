@@ -1,0 +1,104 @@
+"""Notice that nothing moves any more, and say who has not arrived.
+
+A thread of every rank looks at the rank's own board. It needs no MPI, for MPI may be what hangs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from .board import STATES, Board, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Watchdog", "describe_board"]
+
+_LOOKS_PER_TIMEOUT = 20
+_TURN_S = 1.5  # rank 0 speaks first; should it be the one that is stopped, rank 1 does, then others
+_MOST_NAMED = 20
+
+
+class Watchdog:
+    """Calls `alarm` once when this rank's board has not changed for `timeout_s`.
+
+    Parameters
+    ----------
+    board : this rank's
+    rank : other ranks than 0 wait a little longer, so that one speaks
+    timeout_s : seconds
+    alarm : called in the watchdog's thread; does not return to the measurement
+    """
+
+    def __init__(
+        self, board: Board, rank: int, timeout_s: float, alarm: Callable[[], None]
+    ) -> None:
+        self._board, self._alarm = board, alarm
+        self._timeout_s = timeout_s + _TURN_S * min(rank, 2)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def __enter__(self) -> Watchdog:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        seen, since_s = self._board.snapshot(), time.monotonic()
+        while not self._ended.wait(self._timeout_s / _LOOKS_PER_TIMEOUT):
+            now = self._board.snapshot()
+            if now != seen:
+                seen, since_s = now, time.monotonic()
+            elif time.monotonic() - since_s >= self._timeout_s:
+                self._alarm()
+                return
+
+
+def describe_board(
+    statuses: Sequence[Status], ranks: int | None = None, silent_s: float = float("inf")
+) -> list[str]:
+    """Return lines that say where every rank is and who has not arrived.
+
+    Parameters
+    ----------
+    statuses : of the ranks that left one
+    ranks : how many there should be, where known
+    silent_s : a rank whose process has not run for so much longer than another's is named
+    """
+    if not statuses:
+        return ["no rank left a status"]
+    front = max(status.progress for status in statuses)
+    behind = [status for status in statuses if status.progress < front]
+    lines = []
+    for (case, operation, state, iteration), count in sorted(
+        Counter((s.case, s.operation, s.state, s.iteration) for s in statuses).items(), reverse=True
+    ):
+        some = "rank " if count == 1 else "ranks"
+        lines.append(
+            f"{count:>6} {some} case {case} {operation or '(none yet)'}: {STATES[state]}, "
+            f"iteration {iteration}"
+        )
+    lines += [
+        f"not arrived: {_name(status)}: {STATES[status.state]}" for status in behind[:_MOST_NAMED]
+    ]
+    if len(behind) > _MOST_NAMED:
+        lines.append(f"not arrived: {len(behind) - _MOST_NAMED} more ranks")
+    latest_ns = max(status.beat_ns for status in statuses)
+    for status in statuses:
+        silence_s = (latest_ns - status.beat_ns) * 1e-9
+        if silence_s > silent_s:
+            lines.append(f"stopped: {_name(status)}: the process has not run for {silence_s:.1f} s")
+    missing = sorted(set(range(ranks or 0)) - {status.rank for status in statuses})
+    if missing:
+        lines.append(f"without a status: ranks {', '.join(map(str, missing[:_MOST_NAMED]))}")
+    return lines
+
+
+def _name(status: Status) -> str:
+    return f"rank {status.rank} on {status.host}, pid {status.pid}"
