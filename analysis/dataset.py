@@ -13,6 +13,7 @@ import numpy as np
 
 from ..bench.errors import CaseError
 from ..bench.sample import DEFAULT_STATISTIC
+from .physics import suspicion
 from .summary import summarise
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..bench.environment import Environment
+    from ..bench.imported import ImportedTable
     from ..bench.sample import Campaign, Launch, Measurement
 
 __all__ = ["UNITS", "Dataset", "Row", "SeriesKey", "dataset_of"]
@@ -177,7 +179,8 @@ def dataset_of(campaign: Campaign, statistic: str | None = None) -> Dataset:
         place = (measurement.ranks, measurement.case.message_bytes, measurement.labels, hosts)
         key = _key(measurement, launch, statistic)
         groups.setdefault((key, *place), []).append((measurement, launch))
-    return Dataset(tuple(_row(group[0], members) for group, members in groups.items()))
+    measured = tuple(_row(group[0], members) for group, members in groups.items())
+    return Dataset(measured + tuple(_imported_rows(campaign.imported)))
 
 
 def _key(measurement: Measurement, launch: Launch, statistic: str | None) -> SeriesKey:
@@ -201,6 +204,8 @@ def _row(key: SeriesKey, members: list[tuple[Measurement, Launch]]) -> Row:
     first, launch = members[0]
     summary = summarise([found.sample.seconds(key.statistic) for found, _ in members])
     checked = [found.wrong for found, _ in members if found.wrong is not None]
+    place = (key.collective, first.ranks, first.case.message_bytes)
+    suspects = {found.suspect for found, _ in members} | {suspicion(*place, summary.median_s)}
     environment = launch.environment
     return Row(
         key=key,
@@ -212,13 +217,61 @@ def _row(key: SeriesKey, members: list[tuple[Measurement, Launch]]) -> Row:
         low_s=summary.low_s,
         high_s=summary.high_s,
         wrong=sum(checked) if checked else -1,
-        suspect="+".join(sorted({found.suspect for found, _ in members} - {""})),
+        suspect="+".join(sorted(suspects - {""})),
         labels=first.labels,
         hosts=environment.hosts or -1,
         nvlink_domains=_different(environment.location.nvlink_domain),
         leaves=_different(environment.location.leaf),
         pods=_different(environment.location.pod),
         cores=_cores(environment),
+    )
+
+
+def _imported_rows(tables: Iterable[ImportedTable]) -> Iterator[Row]:
+    """Yield a row per place of a table; cells of the same place are pooled as launches are.
+
+    Percentiles and extremes that a source gives are no interval of a median: they stay behind.
+    """
+    groups: dict[Any, list[dict[str, Any]]] = {}
+    for table in tables:
+        for index in range(len(table)):
+            cell = table.row(index)
+            place = tuple(cell[name] for name in _PLACE_FIELDS)
+            groups.setdefault((_imported_key(cell), table.digest, place), []).append(cell)
+    for (key, _, _), cells in groups.items():
+        first = cells[0]
+        summary = summarise([np.array([cell["time_s"]]) for cell in cells])
+        checked = [cell["wrong"] for cell in cells if cell["wrong"] >= 0]
+        per_node, ranks = first["ranks_per_node"], first["ranks"]
+        yield Row(
+            key=key,
+            ranks=ranks,
+            message_bytes=first["message_bytes"],
+            repetitions=first["repetitions"] * len(cells) if first["repetitions"] >= 0 else -1,
+            launches=len(cells),
+            median_s=summary.median_s,
+            low_s=summary.low_s,
+            high_s=summary.high_s,
+            wrong=sum(checked) if checked else -1,
+            suspect=first["suspect"],
+            hosts=-(-ranks // per_node) if per_node > 0 else -1,
+        )
+
+
+_PLACE_FIELDS = ("ranks", "ranks_per_node", "message_bytes", "repetitions", "suspect")
+
+
+def _imported_key(cell: dict[str, Any]) -> SeriesKey:
+    return SeriesKey(
+        algorithm="",
+        protocol=cell["mode"],
+        sync="",
+        **{
+            name: cell[name]
+            for name in ("collective", "transport", "dtype", "placement", "memory", "statistic")
+        },
+        operation=cell["operation"],
+        system=cell["system"],
     )
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "CollcastError",
     "EnvironmentMismatchError",
     "FabricError",
+    "ImportFormatError",
     "MeasurementError",
     "MissingExtraError",
     "SchemaTooNewError",
@@ -44,6 +45,10 @@ class FabricError(CollcastError, ValueError):
 
 class TransportError(CollcastError, RuntimeError):
     """A communication library is missing or cannot do what a case asks for."""
+
+
+class ImportFormatError(CollcastError, ValueError):
+    """A log or table that is of no known format, or does not say what a cell needs."""
 
 
 class MeasurementError(CollcastError, RuntimeError):

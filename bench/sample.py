@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .case import Case
     from .environment import Environment
+    from .imported import ImportedTable
     from .protocol import Protocol
 
 __all__ = [
@@ -162,6 +163,8 @@ class Campaign:
 
     launches: tuple[Launch, ...]
     measurements: tuple[Measurement, ...]
+    imported: tuple[ImportedTable, ...] = ()
+    """Figures of other programs, one table per log."""
 
     def launch_of(self, measurement: Measurement) -> Launch:
         """Return the launch that a measurement belongs to."""

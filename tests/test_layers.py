@@ -13,7 +13,7 @@ ORDER = [
     ["native"],
     ["bench.errors"],
     ["bench.units"],
-    ["bench.case", "bench.protocol", "bench.environment"],
+    ["bench.case", "bench.protocol", "bench.environment", "bench.imported"],
     ["bench.sample"],
     ["bench.store"],
     # ---- analysis may import up to here ----

@@ -8,6 +8,7 @@ replaced whole. Every reader takes both. The format is described in ``docs/file-
 from __future__ import annotations
 
 from .campaign import (
+    append_imported,
     append_launch,
     append_measurement,
     campaign_exists,
@@ -24,6 +25,7 @@ __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
     "Survey",
+    "append_imported",
     "append_launch",
     "append_measurement",
     "campaign_exists",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
+from ..imported import ImportedTable
 from ..sample import Campaign, Launch, Measurement
 from . import journal
 from .durable import append_durably, remove_durably, replace_durably, writing
@@ -18,12 +19,14 @@ from .merge import merge_image
 from .node import open_file
 from .schema import (
     CASES,
+    IMPORTED,
     LAUNCHES,
     Root,
     build_image,
     new_root,
     read_root,
     write_case,
+    write_imported,
     write_launch,
 )
 from .walk import journal_of, located, numbers_in, raise_problem, walk, walk_entries
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "append_imported",
     "append_launch",
     "append_measurement",
     "campaign_exists",
@@ -50,6 +54,7 @@ class _Inventory:
     identity: bytes
     launches: frozenset[int]
     cases: frozenset[int]
+    imported: frozenset[int]
     end: int
     """Where the next record of the journal goes, in bytes."""
 
@@ -67,16 +72,20 @@ def read_campaign(path: Path) -> Campaign:
     path = located(path)
     launches: dict[int, Launch] = {}
     measurements: dict[int, Measurement] = {}
+    imported: dict[int, ImportedTable] = {}
     seen: set[tuple[str, int]] = set()
     for source in walk(path, raise_problem):
         for entry in walk_entries(source, seen, raise_problem):
             if isinstance(entry.value, Launch):
                 launches[entry.number] = entry.value
-            else:
+            elif isinstance(entry.value, Measurement):
                 measurements[entry.number] = entry.value
+            else:
+                imported[entry.number] = entry.value
     return Campaign(
         launches=tuple(launches[number] for number in sorted(launches)),
         measurements=tuple(measurements[number] for number in sorted(measurements)),
+        imported=tuple(imported[number] for number in sorted(imported)),
     )
 
 
@@ -96,6 +105,8 @@ def write_campaign(path: Path, campaign: Campaign) -> None:
             write_launch(file, launch)
         for number, measurement in enumerate(campaign.measurements):
             write_case(file, measurement, number)
+        for number, table in enumerate(campaign.imported):
+            write_imported(file, table, number)
         # A new identity disowns the old journal, should a crash keep it from being removed.
         return new_root(_new_identity())
 
@@ -151,6 +162,26 @@ def append_measurement(path: Path, measurement: Measurement) -> None:
     append_durably(journal_of(path), record, found.end)
 
 
+def append_imported(path: Path, table: ImportedTable) -> None:
+    """Append an imported table to the journal; when this returns, no crash can lose it.
+
+    Raises
+    ------
+    StoreError
+        If a value cannot be stored, or the file system refuses.
+    """
+    path = located(path)
+    found = _take_inventory(path)
+    number = max(found.imported, default=-1) + 1
+
+    def fill(file: Any) -> Root:
+        write_imported(file, table, number)
+        return new_root(found.identity)
+
+    record = journal.pack_record(found.identity, number, journal.IMPORTED, build_image(fill))
+    append_durably(journal_of(path), record, found.end)
+
+
 def consolidate(path: Path) -> None:
     """Put file and journal together into the file, then remove the journal.
 
@@ -194,12 +225,13 @@ def next_launch_number(path: Path) -> int:
 
 def _take_inventory(path: Path) -> _Inventory:
     identity: bytes | None = None
-    numbers: dict[int, set[int]] = {journal.LAUNCH: set(), journal.CASE: set()}
+    kinds = ((journal.LAUNCH, LAUNCHES), (journal.CASE, CASES), (journal.IMPORTED, IMPORTED))
+    numbers: dict[int, set[int]] = {kind: set() for kind, _ in kinds}
     if path.exists():
         with open_file(path) as node:
             identity = read_root(node).identity
-            numbers[journal.LAUNCH].update(numbers_in(node, LAUNCHES, raise_problem))
-            numbers[journal.CASE].update(numbers_in(node, CASES, raise_problem))
+            for kind, collection in kinds:
+                numbers[kind].update(numbers_in(node, collection, raise_problem))
     beside = journal_of(path)
     with journal.open_journal(beside) as file:
         found = journal.scan(file, beside)
@@ -212,6 +244,7 @@ def _take_inventory(path: Path) -> _Inventory:
         identity=identity,
         launches=frozenset(numbers[journal.LAUNCH]),
         cases=frozenset(numbers[journal.CASE]),
+        imported=frozenset(numbers[journal.IMPORTED]),
         end=found.end if own else 0,  # a journal of a replaced campaign is cut off
     )
 

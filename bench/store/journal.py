@@ -6,7 +6,7 @@ A record is a header of 52 bytes, little-endian, and a payload (one HDF5 image):
      8  identity      16 bytes, that of the campaign
     24  number         u64, of the launch or case inside
     32  length         u64, bytes of the payload
-    40  kind           u32, 1 launch, 2 case
+    40  kind           u32, 1 launch, 2 case, 3 imported table
     44  payload CRC    u32, CRC-32 of zlib
     48  header CRC     u32, of the 48 bytes before
 
@@ -29,6 +29,7 @@ from ..errors import StoreError
 
 __all__ = [
     "CASE",
+    "IMPORTED",
     "LAUNCH",
     "MAGIC",
     "Journal",
@@ -44,6 +45,7 @@ MAGIC = b"\x89CCJ\r\n\x1a\n"
 
 LAUNCH = 1
 CASE = 2
+IMPORTED = 3
 
 _FIELDS = struct.Struct("<8s16sQQII")
 _HEADER_BYTES = _FIELDS.size + 4

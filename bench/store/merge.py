@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from .node import Node, reading
-from .schema import CASES, LAUNCHES, Root, build_image
+from .schema import CASES, IMPORTED, LAUNCHES, Root, build_image
 from .walk import Problem, walk, walk_entries
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def _copy(node: Node, target: Any, name: str) -> None:
 
 
 def _copy_unknown(node: Node, file: Any, problem: Problem) -> None:
-    """Copy the groups beside launches and cases, child by child, that are not there yet."""
+    """Copy the groups beside those of this schema, child by child, that are not there yet."""
     try:
         for collection in node.names():
-            if collection in {LAUNCHES, CASES}:
+            if collection in {LAUNCHES, CASES, IMPORTED}:
                 continue
             group = node.group(collection)
             for name in group.names():

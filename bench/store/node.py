@@ -129,6 +129,19 @@ class Node:
             self._expect_stored(dataset, where)
             return np.asarray(dataset[()], dtype=np.int64)
 
+    def column(self, name: str, kind: np.dtype[Any]) -> NDArray[Any]:
+        """Return a dataset of one axis and of that type."""
+        where = f"{self.where}/{name}"
+        dataset = self._child(name, h5py.Dataset)
+        with reading(where):
+            found = dataset.dtype
+            if (found.kind, found.itemsize) != (kind.kind, kind.itemsize) or len(
+                dataset.shape
+            ) != 1:
+                raise StoreError(f"{where}: found {found} {dataset.shape}, expected {kind} (row,)")
+            self._expect_stored(dataset, where)
+            return np.asarray(dataset[()], dtype=kind)
+
     def document(self, name: str) -> bytes:
         """Return the only element of a text dataset of shape (1,)."""
         where = f"{self.where}/{name}"

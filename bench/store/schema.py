@@ -21,14 +21,17 @@ import numpy as np
 from ..case import Case
 from ..environment import Environment
 from ..errors import SchemaTooNewError, StoreError
+from ..imported import ImportedTable
 from ..protocol import Protocol
 from ..sample import Launch, Measurement
 from .attribute import read_fields, write_fields, write_text
 from .node import Node, reading
 from .stamp import read_sample, write_sample
+from .table import write_table
 
 __all__ = [
     "CASES",
+    "IMPORTED",
     "LAUNCHES",
     "SCHEMA",
     "SCHEMA_VERSION",
@@ -40,15 +43,17 @@ __all__ = [
     "read_launch",
     "read_root",
     "write_case",
+    "write_imported",
     "write_launch",
 ]
 
 SCHEMA = "collcast/campaign"
-SCHEMA_VERSION = (1, 0)
+SCHEMA_VERSION = (1, 1)
 """(major, minor) that this program writes."""
 
 LAUNCHES = "launches"
 CASES = "cases"
+IMPORTED = "imported"
 
 _MEASURED = ("case", "sample", "warmup")  # fields of a Measurement that are no attributes
 _LIBRARY = ("v110", "v110")  # compact chunk index, checksummed metadata; HDF5 1.10 is of 2016
@@ -202,6 +207,11 @@ def read_case(node: Node) -> Measurement:
             f"expected {measurement.sample.ranks} as in sample"
         )
     return measurement
+
+
+def write_imported(file: Any, table: ImportedTable, number: int) -> None:
+    """Write one imported table under ``/imported``."""
+    write_table(new_group(_collection(file, IMPORTED), str(number)), table)
 
 
 def new_group(parent: Any, name: str) -> Any:

@@ -9,7 +9,7 @@ from ..errors import StoreError
 from . import journal
 from .durable import replace_durably
 from .merge import merge_image
-from .schema import LAUNCHES
+from .schema import CASES, IMPORTED, LAUNCHES
 from .walk import journal_of, located, walk, walk_entries
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ class Survey:
 
     cases: int
     """Cases that could be read."""
+
+    imported: int
+    """Imported tables that could be read."""
 
     records: int
     """Whole records in the journal; 0 if the campaign was consolidated."""
@@ -74,7 +77,8 @@ def survey_campaign(path: Path) -> Survey:
     launches = sum(collection == LAUNCHES for collection, _ in seen)
     return Survey(
         launches=launches,
-        cases=len(seen) - launches,
+        cases=sum(collection == CASES for collection, _ in seen),
+        imported=sum(collection == IMPORTED for collection, _ in seen),
         records=len(found.records) - len(foreign),
         torn_bytes=found.torn_bytes,
         findings=tuple(str(problem) for problem in problems),

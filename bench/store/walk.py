@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import SchemaTooNewError, StoreError
+from ..imported import ImportedTable
 from ..sample import Launch, Measurement
 from . import journal
 from .node import Node, open_file, open_image, reading
-from .schema import CASES, LAUNCHES, Root, read_case, read_launch, read_root
+from .schema import CASES, IMPORTED, LAUNCHES, Root, read_case, read_launch, read_root
+from .table import read_table
 
 __all__ = [
     "Entry",
@@ -48,11 +50,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One launch or case, decoded, with the open group that it came from."""
+    """One launch, case or imported table, decoded, with the open group that it came from."""
 
     collection: str
     number: int
-    value: Launch | Measurement
+    value: Launch | Measurement | ImportedTable
     node: Node
 
 
@@ -93,7 +95,7 @@ def walk(path: Path, problem: Problem) -> Iterator[Source]:
 
 def walk_entries(source: Source, seen: set[tuple[str, int]], problem: Problem) -> Iterator[Entry]:
     """Decode what a source holds and `seen` does not; add it there. Launches come first."""
-    for collection in (LAUNCHES, CASES):
+    for collection in (LAUNCHES, CASES, IMPORTED):
         for number in numbers_in(source.node, collection, problem):
             if (collection, number) in seen:
                 continue
@@ -130,7 +132,11 @@ def numbers_in(node: Node, collection: str, problem: Problem) -> list[int]:
 def _read_entry(root: Node, collection: str, number: int) -> Entry:
     found = root.group(collection).group(str(number))
     node = Node(found.handle, f"{root.where}: {collection}/{number}", root.allowance)
-    value = read_launch(node, number) if collection == LAUNCHES else read_case(node)
+    value: Launch | Measurement | ImportedTable
+    if collection == LAUNCHES:
+        value = read_launch(node, number)
+    else:
+        value = read_case(node) if collection == CASES else read_table(node)
     return Entry(collection=collection, number=number, value=value, node=node)
 
 

@@ -1,0 +1,93 @@
+"""Lines of a log as a launcher leaves them: prefixes taken off, ranks kept apart."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...bench.errors import ImportFormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import TextIO
+
+__all__ = ["Line", "digest_of", "lines_of", "opened"]
+
+_LONGEST = 1 << 16  # characters; a longer line is no row, and its pieces could look like rows
+_PREFIX = re.compile(r"\s*(\d+:|\[[^\]\s]{1,200}\]<std(?:out|err)>:)", re.ASCII)
+"""``srun -l`` and Open MPI's ``--tag-output``: who printed the line."""
+
+_ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb": "utf-8-sig"}
+
+
+class Line(NamedTuple):
+    """One line."""
+
+    number: int
+    """From 1."""
+
+    text: str
+    """Without prefix and line end."""
+
+    speaker: str
+    """The prefix; lines of one process have the same."""
+
+    whole: bool
+    """False for a last line without an end, whose last number may be cut, and for a line too long
+    to be one."""
+
+
+def opened(path: Path) -> TextIO:
+    """Open a text of any encoding that a byte-order mark names, else UTF-8; bad bytes become "?".
+
+    Raises
+    ------
+    ImportFormatError
+        If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            mark = stream.read(2)
+        encoding = _ENCODINGS.get(mark, "utf-8")
+        return path.open(encoding=encoding, errors="replace", newline=None)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def lines_of(stream: TextIO) -> Iterator[Line]:
+    """Yield the lines of an open text."""
+    number = 0
+    within = False  # a line that began too long ago
+    while text := stream.readline(_LONGEST):
+        ended = text.endswith("\n")
+        number += not within
+        if within or (not ended and len(text) == _LONGEST):
+            yield Line(number, "", "", whole=False)
+            within = not ended
+            continue
+        match = _PREFIX.match(text) if ":" in text else None
+        start, speaker = (match.end(), match[1]) if match else (0, "")
+        yield Line(number, text[start:].rstrip("\r\n"), speaker, ended)
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file, 64 hexadecimal digits.
+
+    Raises
+    ------
+    ImportFormatError
+        If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> ImportFormatError:
+    """Return the error that says that a file cannot be read."""
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return ImportFormatError(f"{path}: found {reason!r}, expected a readable log")
