@@ -14,7 +14,7 @@ import numpy as np
 from ..bench.errors import CaseError
 from ..bench.sample import DEFAULT_STATISTIC
 from .physics import suspicion
-from .summary import summarise
+from .summary import launch_sd, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -98,6 +98,11 @@ class Row:
     def fit_for_fitting(self) -> bool:
         """Whether the row may enter a fit: no label, not suspect, not wrong, a positive time."""
         return not self.labels and not self.suspect and self.wrong <= 0 and self.median_s > 0
+
+    @property
+    def launch_sd(self) -> float:
+        """Standard deviation of log time between launches; NaN where it is not known."""
+        return launch_sd(self.low_s, self.high_s, self.launches)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,8 @@
 """Extrapolate: a fit, or a fabric, asked for other ranks and sizes.
 
-Inside what was measured, a draw of the time in a new launch is
-
-    log T = log f(P, n; p_b) + s e + d e' (lg+ P/P_max + lg+ n/n_max + lg+ n_min/n)
-
-p_b a bootstrap's parameters, s the spread of the fit's residuals, d the drift per doubling beyond
-the data, e and e' standard normal, lg+ = max(lg, 0). On a fabric, a draw is the fastest model of
-the collective under one draw of the fabric's figures, times exp(m e) for what the models leave
-out; nothing measured enters.
+From measurements, times are draws of the series' `ensemble`. On a fabric, a draw is the fastest
+model of the collective under one draw of the fabric's figures, times exp(m e), e standard normal,
+for what the models leave out; nothing measured enters.
 """
 
 from __future__ import annotations
@@ -37,10 +32,6 @@ __all__ = ["Extrapolator", "supported_ranks"]
 
 DRAWS = 2000
 """Draws behind an interval: its ends are good to about 2 % of its width."""
-
-_DRIFT_PER_DOUBLING = 0.03
-"""Standard deviation of what a doubling beyond the data does that no model here knows: 0.02, as in
-trials with truths that drift by 1 to 2 % per doubling, widened because none is fitted here."""
 
 _MODEL_SD = 0.2
 """Standard deviation of log(time / model) of a physical model used far from data, m above: its
@@ -116,24 +107,9 @@ class Extrapolator:
 
     def curve_s(self, ranks: int, sizes: Sequence[int]) -> list[Times]:
         """Return fitted times with intervals; only for a fit that has a curve."""
-        curve = self.fit.curve
-        assert curve is not None, "asked for the curve of a fit without one"
-        n = np.array(sizes, dtype=float)
-        generator = np.random.default_rng((self.seed, ranks))
-        drawn = curve.draws_s(ranks, n)
-        logs = np.log(drawn[generator.integers(0, len(drawn), DRAWS)])
-        noise = generator.standard_normal((2, DRAWS, 1))
-        logs += curve.residual_sd * noise[0] + _DRIFT_PER_DOUBLING * noise[1] * self._doublings(
-            ranks, n
-        )
-        return _times(np.exp(logs))
-
-    def _doublings(self, ranks: int, n: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How many doublings a place lies beyond the cells that were fitted."""
-        used = [row.message_bytes for row in self.fit.rows if row.fit_for_fitting]
-        beyond = max(0.0, math.log2(ranks / max(self.fit.scales)))
-        over = np.maximum(np.log2(n / max(used)), 0) + np.maximum(np.log2(min(used) / n), 0)
-        return np.asarray(beyond + over)
+        ensemble = self.fit.ensemble
+        assert ensemble is not None, "asked for the curve of a fit without one"
+        return _times(ensemble.draw_s(ranks, sizes, DRAWS, self.seed))
 
     def fabric_s(self, ranks: int, sizes: Sequence[int]) -> list[Times]:
         """Return times on the fabric with intervals over its own uncertainty."""

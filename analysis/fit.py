@@ -1,9 +1,6 @@
-"""Fit: the parameters of a series' cost models, jointly over its sizes and scales.
+"""Fit: what came of fitting one series, its cost model and the ensemble that forecasts.
 
-Candidates are every model of the collective and the fastest of them per cell, which is what a
-library that chooses by size does; the one with the least mean |log error| is kept. The interval
-comes from a bootstrap over cells in which that choice is made anew. A series that allows no fit
-says why: that is a value, not an exception.
+A series that allows no fit says why: that is a value, not an exception.
 """
 
 from __future__ import annotations
@@ -11,22 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from .design import design_of, identify, measured_tiers, parameter_names, parameter_unit
+from .cells import same_layout
+from .curve import BOOTSTRAPS, fit_curve
+from .design import measured_tiers, parameter_names
+from .ensemble import build
 from .models import models_of
-from .solve import Solution, solve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
+    from .curve import Curve
     from .dataset import Dataset, Row, SeriesKey
-    from .design import Design
-    from .models import Model
+    from .ensemble import Ensemble
 
-__all__ = ["LEAST_SCALES", "LEAST_SCALES_BEYOND", "Curve", "Fit", "Parameter", "fit"]
+__all__ = ["LEAST_SCALES", "LEAST_SCALES_BEYOND", "Fit", "fit"]
 
 LEAST_SCALES = 3
 """Fewer numbers of ranks leave no curve: two fix latency and bandwidth and nothing checks them."""
@@ -35,89 +28,7 @@ LEAST_SCALES_BEYOND = 5
 """Fewer support nothing beyond the largest: with 4, leaving scales out to test a model leaves too
 few (trials on 2,048 GPUs of Alps: errors and intervals of no use below 5)."""
 
-BOOTSTRAPS = 200  # enough for 5 % and 95 % quantiles: 10 draws beyond each
-_NEGLIGIBLE = 1e-3  # share of the time of every cell below which a parameter counts as at its bound
-_HOPELESS = 1.5  # times the best candidate's error: what is worse wins no resampling
 _FEWEST_SPARE_CELLS = 2  # cells beyond the number of parameters
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """One fitted parameter with its 90 % bootstrap interval, in its unit."""
-
-    name: str
-    unit: str
-    value: float
-    low: float
-    high: float
-    at_bound: bool
-    """Whether it came out as nothing: at 0, or too small to matter in any cell."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Curve:
-    """A fitted model, able to give times."""
-
-    model: str
-    """Name of the model chosen, or ``fastest of ...``."""
-
-    formula: str
-    sizes: tuple[int, ...]
-    """Sizes of the tiers that the fit told apart."""
-
-    candidates: tuple[tuple[Model, ...], ...]
-    choice: int
-    """Which candidate was chosen."""
-
-    values: NDArray[np.float64]
-    """Parameters, shape (parameter,)."""
-
-    drawn_choice: NDArray[np.intp]
-    """Candidate of each bootstrap, shape (draw,)."""
-
-    drawn_values: NDArray[np.float64]
-    """Parameters of each bootstrap, shape (draw, parameter)."""
-
-    parameters: tuple[Parameter, ...]
-    unidentified: tuple[str, ...]
-    """Parameters that these cells cannot tell from others; their share is in those."""
-
-    residual_sd: float
-    """Robust standard deviation of log(model / measured)."""
-
-    def time_s(self, ranks: int, message_bytes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return fitted times in seconds, shape (size,)."""
-        return self._times(ranks, message_bytes)[self.choice] @ self.values
-
-    def draws_s(self, ranks: int, message_bytes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the bootstraps' times in seconds, shape (draw, size)."""
-        designs = self._times(ranks, message_bytes)
-        found = np.empty((len(self.drawn_choice), len(message_bytes)))
-        for draw, (choice, values) in enumerate(
-            zip(self.drawn_choice, self.drawn_values, strict=True)
-        ):
-            found[draw] = designs[choice] @ values
-        return found
-
-    def _times(self, ranks: int, message_bytes: NDArray[np.float64]) -> tuple[_Fastest, ...]:
-        counts = np.full(len(message_bytes), ranks)
-        return tuple(
-            _Fastest(design_of(models, counts, message_bytes, self.sizes))
-            for models in self.candidates
-        )
-
-
-class _Fastest:
-    """Columns of side-by-side models; times a parameter vector, the least time per cell."""
-
-    __slots__ = ("columns",)
-
-    def __init__(self, columns: NDArray[np.float64]) -> None:
-        self.columns = columns
-
-    def __matmul__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        least: NDArray[np.float64] = (self.columns @ values).min(axis=0)
-        return least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -126,8 +37,9 @@ class Fit:
 
     key: SeriesKey
     curve: Curve | None
-    """None where `reason` says why."""
+    """None where `reason` says why; likewise `ensemble`."""
 
+    ensemble: Ensemble | None
     reason: str
     """Why there is no curve; "" if there is one."""
 
@@ -156,16 +68,19 @@ def fit(key: SeriesKey, rows: Dataset, bootstraps: int = BOOTSTRAPS, seed: int =
     seed
         Seed of the resampling: the same rows and seed give the same fit.
     """
-    used = type(rows)(tuple(row for row in rows if row.fit_for_fitting))
+    trusted = [row for row in rows if row.fit_for_fitting and row.ranks > 1]
+    used = type(rows)(tuple(same_layout(trusted)))
     scales = tuple(sorted({row.ranks for row in used}))
     reason = _refusal(key, used, scales)
+    curve = None if reason else fit_curve(used, bootstraps, seed)
     return Fit(
         key=key,
-        curve=None if reason else _curve(key, used, bootstraps, seed),
+        curve=curve,
+        ensemble=build(used, curve) if curve else None,
         reason=reason,
         scales=scales,
         cells=len(used),
-        dropped=_dropped(rows),
+        dropped=_dropped(rows, used),
         rows=rows,
     )
 
@@ -185,11 +100,12 @@ def _refusal(key: SeriesKey, used: Dataset, scales: tuple[int, ...]) -> str:
     return ""
 
 
-def _dropped(rows: Dataset) -> dict[str, int]:
+def _dropped(rows: Dataset, used: Dataset) -> dict[str, int]:
     """Count the rows that a fit leaves out, each under its first reason."""
     found: dict[str, int] = {}
+    entered = set(map(id, used))
     for row in rows:
-        if not row.fit_for_fitting:
+        if id(row) not in entered:
             reason = _why(row)
             found[reason] = found.get(reason, 0) + 1
     return found
@@ -200,98 +116,8 @@ def _why(row: Row) -> str:
         return "wrong"
     if row.suspect:
         return "suspect"
-    return row.labels[0] if row.labels else "no time"
-
-
-def _curve(key: SeriesKey, used: Dataset, bootstraps: int, seed: int) -> Curve:
-    sizes = measured_tiers(used)
-    models = models_of(key.collective, len(sizes))
-    time_s = used.column("median_s")
-    columns = design_of(models, used.column("ranks"), used.column("message_bytes"), sizes)
-    candidates = (*((model,) for model in models), models)
-    design = identify(columns, time_s, len(sizes))
-    generator = np.random.default_rng(seed)
-    everything = np.arange(len(time_s))
-    solutions = _solve(design, time_s, everything, range(len(candidates)))
-    choice, solution = _best(solutions)
-    plausible = [i for i, found in solutions.items() if found.error <= _HOPELESS * solution.error]
-    drawn = [
-        _best(_solve(design, time_s, _resample(used.column("ranks"), generator), plausible))
-        for _ in range(bootstraps)
-    ]
-    drawn_values = np.array([found.values for _, found in drawn]).reshape(-1, columns.shape[2])
-    parameters = _parameters(design, time_s, len(sizes), (choice, solution), drawn_values)
-    return Curve(
-        model=_name(candidates[choice]),
-        formula="; ".join(model.formula for model in candidates[choice]),
-        sizes=sizes,
-        candidates=candidates,
-        choice=choice,
-        values=solution.values,
-        drawn_choice=np.array([found for found, _ in drawn], dtype=np.intp),
-        drawn_values=drawn_values,
-        parameters=parameters,
-        unidentified=design.unidentified,
-        residual_sd=1.4826 * float(np.median(np.abs(solution.residuals))),
-    )
-
-
-def _name(models: tuple[Model, ...]) -> str:
-    names = ", ".join(model.name for model in models)
-    return names if len(models) == 1 else f"fastest of {names}"
-
-
-def _resample(ranks: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:
-    """Draw as many cells of every scale as it has: a scale must not vanish where there are few."""
-    return np.concatenate(
-        [
-            generator.choice(np.flatnonzero(ranks == count), np.sum(ranks == count))
-            for count in np.unique(ranks)
-        ]
-    )
-
-
-def _solve(
-    design: Design, time_s: NDArray[np.float64], cells: NDArray[np.intp], wanted: Sequence[int]
-) -> dict[int, Solution]:
-    """Solve the wanted candidates on these cells: models alone by their index, then all at once."""
-    matrix = design.matrix[:, cells][:, :, design.kept]
-    found = {}
-    for index in wanted:
-        columns = matrix if index == len(matrix) else matrix[index : index + 1]
-        solution = solve(columns, time_s[cells])
-        values = np.zeros(design.matrix.shape[2])
-        values[list(design.kept)] = solution.values
-        found[index] = Solution(values=values, residuals=solution.residuals)
-    return found
-
-
-def _best(solutions: dict[int, Solution]) -> tuple[int, Solution]:
-    return min(solutions.items(), key=lambda item: item[1].error)
-
-
-def _parameters(
-    design: Design,
-    time_s: NDArray[np.float64],
-    tiers: int,
-    chosen: tuple[int, Solution],
-    drawn: NDArray[np.float64],
-) -> tuple[Parameter, ...]:
-    choice, solution = chosen
-    columns = design.matrix if choice == len(design.matrix) else design.matrix[[choice]]
-    found = []
-    for j in design.kept:
-        name = parameter_names(tiers)[j]
-        largest_share = (columns[:, :, j] * solution.values[j] / time_s).max()
-        low, high = np.quantile(drawn[:, j], [0.05, 0.95]) if len(drawn) else (np.nan, np.nan)
-        found.append(
-            Parameter(
-                name=name,
-                unit=parameter_unit(name),
-                value=float(solution.values[j]),
-                low=float(low),
-                high=float(high),
-                at_bound=bool(largest_share < _NEGLIGIBLE),
-            )
-        )
-    return tuple(found)
+    if row.labels:
+        return row.labels[0]
+    if not row.median_s > 0:
+        return "no time"
+    return "copy" if row.ranks == 1 else "layout"

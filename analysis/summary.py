@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Summary", "algbw_bytes_per_s", "busbw_factor", "median_interval", "summarise"]
+__all__ = [
+    "Summary",
+    "algbw_bytes_per_s",
+    "busbw_factor",
+    "launch_sd",
+    "median_interval",
+    "summarise",
+]
 
 _TAIL = 0.025  # each side of a 95 % interval
 _EXACT_UP_TO = 1000  # samples; above, the normal approximation of the binomial differs by < 1 rank
@@ -71,6 +78,17 @@ def summarise(launches: Sequence[NDArray[np.float64]]) -> Summary:
         median_s = float(np.median(medians))
         low_s, high_s = median_interval(medians)
     return Summary(median_s=median_s, low_s=low_s, high_s=high_s)
+
+
+def launch_sd(low_s: float, high_s: float, launches: int) -> float:
+    """Return the standard deviation of the logarithm of launches' medians behind an interval.
+
+    What `summarise` did for 2 to 5 launches, undone; NaN for other numbers.
+    """
+    if launches - 1 not in _STUDENT_T or not 0 < low_s < high_s:
+        return math.nan
+    half = 0.5 * math.log(high_s / low_s)
+    return half * math.sqrt(launches) / _STUDENT_T[launches - 1]
 
 
 def median_interval(sample: NDArray[np.float64]) -> tuple[float, float]:

@@ -1,0 +1,200 @@
+"""Validate: hide the largest scales of a series, forecast them from the others, compare.
+
+A series takes part if at least 5 scales lie at P <= P_max / holdout; it is fitted on those and
+asked for every other cell. Rows that may not be fitted (wrong, suspect, copies, ...) are not scored
+either. The baselines see the same rows and are asked for the same cells.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .baseline import BASELINES
+from .dataset import Dataset
+from .extrapolate import Extrapolator
+from .fit import LEAST_SCALES_BEYOND, fit
+from .score import Score, score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from .dataset import Row, SeriesKey
+
+__all__ = ["ENGINE", "Held", "Task", "Validation", "forecast", "tasks_of", "validate"]
+
+ENGINE = "collcast"
+"""Name of what is validated, beside those of the baselines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Task:
+    """One series, cut in two."""
+
+    key: SeriesKey
+    known: Dataset
+    hidden: tuple[Row, ...]
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Held:
+    """What came of one task."""
+
+    key: SeriesKey
+    scales: tuple[int, ...]
+    """Numbers of ranks that were known."""
+
+    ranks: NDArray[np.int64]
+    """Of the hidden cells, shape (cell,); likewise the next two."""
+
+    message_bytes: NDArray[np.int64]
+    true_s: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    """Standard deviation of log time between launches; NaN where one launch was measured."""
+
+    times_s: dict[str, NDArray[np.float64]]
+    """By `ENGINE` or baseline: time, 50 and 90 % interval, shape (cell, 5); NaN for no number."""
+
+    statuses: tuple[str, ...]
+    reason: str
+    """Why there is no forecast; "" if there is one."""
+
+    @property
+    def cluster(self) -> str:
+        """Cells of one machine and collective err together."""
+        return f"{self.key.system} {self.key.collective}".strip()
+
+    def score(self, method: str = ENGINE) -> Score:
+        """Return the figures of a method over the cells of this series."""
+        return _score((self,), method)
+
+    @property
+    def skill(self) -> float:
+        """Median error over the median noise of launches; NaN where that is not known."""
+        error = np.abs(np.log(self.times_s[ENGINE][:, 0] / self.true_s))
+        known = np.isfinite(self.noise) & (self.noise > 0) & np.isfinite(error)
+        if not known.any():
+            return float("nan")
+        return float(np.median(error[known]) / np.median(self.noise[known]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Validation:
+    """All tasks of some files."""
+
+    holdout: int
+    held: tuple[Held, ...]
+    skipped: dict[str, int]
+    """Why series took no part -> how many."""
+
+    suspect: int
+    """Rows that were neither fitted nor scored because they cannot be believed."""
+
+    def part(self, collective: str) -> Validation:
+        """Return the tasks of one collective."""
+        held = tuple(held for held in self.held if held.key.collective == collective)
+        return replace(self, held=held)
+
+    def score(self, method: str = ENGINE) -> Score:
+        """Return the figures of a method over all cells."""
+        return _score(self.held, method)
+
+    def statuses(self) -> dict[str, int]:
+        """Count the statuses of all forecasts."""
+        return dict(Counter(status for held in self.held for status in held.statuses))
+
+
+def _score(parts: Sequence[Held], method: str) -> Score:
+    names = [str(held.key) for held in parts for _ in held.true_s]
+    clusters = [held.cluster for held in parts for _ in held.true_s]
+    true = np.concatenate([np.empty(0), *(held.true_s for held in parts)])
+    times = np.concatenate([np.empty((0, 5)), *(held.times_s[method] for held in parts)])
+    return score(true, times, names, clusters)
+
+
+def tasks_of(rows: Dataset, holdout: float, seed: int = 0) -> tuple[list[Task], dict[str, int]]:
+    """Cut every series that has enough scales; count the others by reason."""
+    found, skipped = [], Counter[str]()
+    for key, series in rows.series().items():
+        used = [row for row in series if row.fit_for_fitting and row.ranks > 1]
+        most = max((row.ranks for row in used), default=0)
+        known = [row for row in used if row.ranks * holdout <= most]
+        scales = len({row.ranks for row in known})
+        if scales < LEAST_SCALES_BEYOND:
+            skipped[f"{scales} of {LEAST_SCALES_BEYOND} scales at most 1/{holdout:g} of most"] += 1
+            continue
+        hidden = tuple(row for row in used if row.ranks * holdout > most)
+        found.append(Task(key=key, known=Dataset(tuple(known)), hidden=hidden, seed=seed))
+    return found, dict(skipped)
+
+
+def validate(
+    rows: Dataset,
+    holdout: int = 8,
+    seed: int = 0,
+    run: Callable[[Callable[[Task], Held], Iterable[Task]], Iterator[Held]] = map,
+) -> Validation:
+    """Forecast the hidden scales of every series.
+
+    Parameters
+    ----------
+    rows
+        Any number of series.
+    holdout
+        The largest scales are those above P_max over this.
+    seed
+        Of all draws.
+    run
+        As `map`: applies a function to all tasks, in order, maybe at the same time.
+    """
+    tasks, skipped = tasks_of(rows, holdout, seed)
+    return Validation(
+        holdout=holdout,
+        held=tuple(run(forecast, tasks)),
+        skipped=skipped,
+        suspect=sum(bool(row.suspect) for row in rows),
+    )
+
+
+def forecast(task: Task) -> Held:
+    """Fit the known rows and forecast the hidden ones."""
+    places = [(row.ranks, row.message_bytes) for row in task.hidden]
+    fitted = fit(task.key, task.known, seed=task.seed)
+    times, statuses = _engine(Extrapolator(fit=fitted, seed=task.seed), places)
+    return Held(
+        key=task.key,
+        scales=tuple(sorted({row.ranks for row in task.known})),
+        ranks=np.array([ranks for ranks, _ in places]),
+        message_bytes=np.array([size for _, size in places]),
+        true_s=np.array([row.median_s for row in task.hidden]),
+        noise=np.array([row.launch_sd for row in task.hidden]),
+        times_s={ENGINE: times}
+        | {name: predict(task.known, places) for name, predict in BASELINES.items()},
+        statuses=statuses,
+        reason=fitted.reason,
+    )
+
+
+def _engine(
+    extrapolator: Extrapolator, places: Sequence[tuple[int, int]]
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    by_place = {}
+    for count in dict.fromkeys(ranks for ranks, _ in places):
+        sizes = [size for ranks, size in places if ranks == count]
+        for p in extrapolator.predict([count], sizes):
+            by_place[count, p.message_bytes] = p
+    found = [by_place[place] for place in places]
+    times = [
+        [
+            np.nan if value is None else value * 1e-6
+            for value in (p.time_us, p.low50_us, p.high50_us, p.low90_us, p.high90_us)
+        ]
+        for p in found
+    ]
+    return np.array(times).reshape(-1, 5), tuple(p.status for p in found)

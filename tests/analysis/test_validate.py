@@ -1,0 +1,109 @@
+"""Validation hides what it says, scores only that, and its contract is the issue's."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from collcast.analysis.commands.validate import validate as command
+from collcast.analysis.dataset import Dataset
+from collcast.analysis.validate import ENGINE, forecast, tasks_of, validate
+
+SUMMARY = [
+    "median_error", "p90_error", "bias", "coverage_50", "coverage_90", "coverage_90_low",
+    "coverage_90_high", "width_90", "winkler_90", "series", "clusters",
+]  # fmt: skip
+SCALES = (2, 4, 8, 16, 32, 64, 128, 256)
+
+
+@pytest.fixture
+def rows(rows_of):
+    return rows_of("ring", scales=SCALES, sizes=(8, 1 << 12, 1 << 20, 1 << 28))[1]
+
+
+def test_the_largest_scales_are_hidden(rows):
+    (task,), skipped = tasks_of(rows, 8)
+    assert {row.ranks for row in task.known} == {2, 4, 8, 16, 32}
+    assert {row.ranks for row in task.hidden} == {64, 128, 256}
+    assert skipped == {}
+
+
+def test_a_series_of_too_few_scales_is_counted(rows):
+    tasks, skipped = tasks_of(rows, 16)
+    assert tasks == []
+    assert skipped == {"4 of 5 scales at most 1/16 of most": 1}
+
+
+def test_what_cannot_be_believed_is_neither_fitted_nor_scored(rows):
+    spoiled = tuple(
+        replace(row, median_s=1e-9, suspect="physics") if row.message_bytes == 8 else row
+        for row in rows
+    )
+    found = validate(Dataset(spoiled))
+    assert found.suspect == len(SCALES)
+    assert 8 not in found.held[0].message_bytes
+    clean = validate(Dataset(tuple(row for row in rows if row.message_bytes != 8)))
+    assert found.score() == clean.score()
+
+
+def test_hidden_times_do_not_move_the_forecast(rows):
+    (task,), _ = tasks_of(rows, 8)
+    other = replace(task, hidden=tuple(replace(row, median_s=7.0) for row in task.hidden))
+    assert np.array_equal(forecast(task).times_s[ENGINE], forecast(other).times_s[ENGINE])
+
+
+def test_a_formula_is_forecast_better_than_by_any_baseline(rows):
+    found = validate(rows)
+    own = found.score()
+    assert own.median_error < 0.05
+    assert own.coverage_90 > 0.8
+    for name in ("power_law", "last_value", "pmnf"):
+        assert own.winkler_90 < found.score(name).winkler_90
+
+
+def test_processes_give_the_same_bit_for_bit(rows):
+    other = Dataset(tuple(replace(row, key=replace(row.key, system="other")) for row in rows))
+    both = Dataset(rows.rows + other.rows)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        spread = validate(both, run=pool.map)
+    for alone, held in zip(validate(both).held, spread.held, strict=True):
+        assert np.array_equal(alone.times_s[ENGINE], held.times_s[ENGINE])
+
+
+def table_of(rows, path):
+    lines = ["system,collective,backend,ranks,bytes,time_us"]
+    lines += [
+        f"m,allreduce,x,{row.ranks},{row.message_bytes},{row.median_s * 1e6!r}" for row in rows
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_the_contract_of_the_command(rows, tmp_path):
+    path = table_of(rows, tmp_path / "t.csv")
+    result = CliRunner().invoke(command, [path, "--format", "json"], catch_exceptions=False)
+    found = json.loads(result.stdout)
+    assert set(SUMMARY) <= set(found["summary"])
+    assert set(found["baselines"]) == {"power_law", "last_value", "pmnf"}
+    for figures in (*found["baselines"].values(), *found["series"]):
+        assert set(SUMMARY) <= set(figures)
+    assert found["summary"]["series"] == 1
+    assert found["series"][0]["system"] == "m"
+    table = CliRunner().invoke(command, [path], catch_exceptions=False).stdout
+    assert "power_law" in table
+    assert f"{100 * found['summary']['median_error']:.1f}" in table
+
+
+def test_nothing_to_score_is_said(rows, tmp_path):
+    few = Dataset(tuple(row for row in rows if row.ranks < 32))
+    path = table_of(few, tmp_path / "t.csv")
+    result = CliRunner().invoke(command, [path, "--format", "json"], catch_exceptions=False)
+    found = json.loads(result.stdout)
+    assert found["summary"]["median_error"] is None
+    assert found["skipped"] == {"1 of 5 scales at most 1/8 of most": 1}
