@@ -25,7 +25,7 @@ ORDER = [
     ["bench.sync"],
     ["bench.sampling"],
     ["bench.measure"],
-    ["bench.campaign", "bench.checks"],
+    ["bench.campaign", "bench.checks", "bench.resume"],
     ["bench.commands"],
     ["bench.cli"],
 ]

@@ -1,0 +1,144 @@
+"""Be one rank of a launch: measure, watch, and say what went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..board import Board, board_folder, read_board, remove_board
+from ..campaign import run_sweep
+from ..device import Device, bind
+from ..errors import CollcastError, StoreError
+from ..launcher import RANK_0_SPEAKS_S
+from ..provenance import collect
+from ..resume import check_same_machine, missing_cases
+from ..store import (
+    campaign_exists,
+    consolidate,
+    next_launch_number,
+    read_campaign,
+    remove_campaign,
+)
+from ..topology import read_topology
+from ..watchdog import Watchdog, describe_board
+from ..world import join_world
+from .options import refuse_existing
+from .progress import progress_lines, progress_silent
+
+if TYPE_CHECKING:
+    from ..case import Case
+    from ..environment import Environment
+    from .options import Options
+
+__all__ = ["COMMAND_VARIABLE", "HUNG", "measure_as_rank"]
+
+COMMAND_VARIABLE = "COLLCAST_COMMAND"
+"""Tells a rank the command line of the parent that started mpirun, as JSON."""
+
+HUNG = 3
+"""Exit status of a job in which nothing moved."""
+
+
+def measure_as_rank(options: Options) -> int:
+    """Be one rank of a launch."""
+    world = join_world(() if options.resume else options.ranks)
+    try:
+        _run_in_world(world, options)
+    except CollcastError as error:
+        # Other ranks may wait for this one inside MPI: the job must end, whoever noticed. Where
+        # all did, rank 0 says it.
+        time.sleep(RANK_0_SPEAKS_S if world.rank else 0)
+        remove_board(board_folder(options.output))
+        click.echo(f"collcast: {error}", err=True)
+        world.Abort(error.exit_status)
+    return 0
+
+
+def _run_in_world(world: Any, options: Options) -> None:
+    launch = _prepare_output(world, options)
+    places = read_topology(options.topology) if options.topology else {}
+    device = bind(world) if options.fields["memory"] == "device" else Device()
+    environment = collect(world, user_command(), places, device)
+    cases = _missing(world, environment, options) if options.resume else options.cases(world.size)
+    if not cases:
+        return
+    show = progress_silent() if options.quiet else progress_lines(len(cases))
+    folder = board_folder(options.output)
+    board = _open_board(world, folder)
+    with Watchdog(board, world.rank, options.timeout_s, lambda: _end_hang(folder, options)):
+        run_sweep(world, cases, options.protocol, environment, options.output, launch, show, board)
+        world.Barrier()
+    board.remove()
+    world.Barrier()
+    if world.rank == 0:
+        remove_board(folder)
+        if not options.append:
+            consolidate(options.output)
+
+
+def user_command() -> tuple[str, ...]:
+    """The command line as the user gave it: the parent's, where one started this rank."""
+    given = os.environ.get(COMMAND_VARIABLE)
+    return tuple(json.loads(given)) if given else ("collcast", *sys.argv[1:])
+
+
+def _missing(world: Any, environment: Environment, options: Options) -> tuple[Case, ...]:
+    """The cases that the file misses at this number of ranks; rank 0 reads, all learn."""
+    found: tuple[Case, ...] | CollcastError | None = None
+    if world.rank == 0:
+        try:
+            campaign = read_campaign(options.output)
+            if not options.allow_change:
+                check_same_machine(campaign, environment)
+            cases = options.cases(world.size)
+            found = missing_cases(campaign, cases, world.size, options.launches, options.protocol)
+            if not found:
+                click.echo(f"{options.output}: nothing is missing at {world.size} ranks", err=True)
+        except CollcastError as error:
+            found = error
+    found = world.bcast(found)
+    if isinstance(found, CollcastError):
+        raise found
+    return found or ()
+
+
+def _open_board(world: Any, folder: Path) -> Board:
+    if world.rank == 0:
+        remove_board(folder)
+        folder.mkdir()
+    world.Barrier()
+    return Board(folder, world.rank)
+
+
+def _end_hang(folder: Path, options: Options) -> None:
+    """Say who has not arrived and end the job, whatever MPI is doing; the file is safe."""
+    click.echo(
+        f"collcast: nothing moved for {options.timeout_s:g} s; finished cases are kept", err=True
+    )
+    for line in describe_board(read_board(folder), silent_s=options.timeout_s / 2):
+        click.echo(f"  {line}", err=True)
+    os._exit(HUNG)
+
+
+def _prepare_output(world: Any, options: Options) -> int:
+    """Rank 0 looks at the file; every rank learns the launch's number or the refusal."""
+    found: tuple[int, str] | None = None
+    if world.rank == 0:
+        try:
+            if not (options.append or options.resume):
+                refuse_existing(options)
+            if options.force and campaign_exists(options.output):
+                remove_campaign(options.output)
+            found = next_launch_number(options.output), ""
+        except StoreError as error:
+            found = -1, str(error)
+    number, refusal = world.bcast(found)
+    if refusal:
+        raise StoreError(refusal)
+    return int(number)

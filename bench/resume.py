@@ -1,0 +1,78 @@
+"""What of a campaign is missing, and whether this machine may go on with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from .errors import EnvironmentMismatchError, StoreError
+
+if TYPE_CHECKING:
+    from .case import Case
+    from .environment import Environment
+    from .protocol import Protocol
+    from .sample import Campaign
+
+__all__ = ["check_same_machine", "missing_cases", "recorded_command"]
+
+_SAME = ("cpu", "gpu", "driver", "mpi_library", "mpi_thread_level")
+
+
+def recorded_command(campaign: Campaign, path: object) -> tuple[str, ...]:
+    """Return the arguments after ``collcast run`` with which a campaign began.
+
+    Raises
+    ------
+    StoreError
+        If no launch recorded them.
+    """
+    for launch in sorted(campaign.launches, key=lambda launch: launch.number):
+        command = launch.environment.command
+        if "run" in command:
+            return command[command.index("run") + 1 :]
+    raise StoreError(f"resume: {path}: found no recorded command, expected one of 'collcast run'")
+
+
+def missing_cases(
+    campaign: Campaign, cases: tuple[Case, ...], ranks: int, launches: int, protocol: Protocol
+) -> tuple[Case, ...]:
+    """Return those of `cases` that fewer than `launches` launches of `ranks` ranks have measured.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If a launch of so many ranks was measured by another protocol.
+    """
+    done: Counter[Case] = Counter()
+    for measurement in campaign.measurements:
+        if measurement.ranks != ranks:
+            continue
+        found = campaign.launch_of(measurement).protocol
+        if found != protocol:
+            raise EnvironmentMismatchError(
+                f"resume: launch {measurement.launch}: found {found}, expected {protocol}"
+            )
+        done[measurement.case] += 1
+    return tuple(case for case in cases if done[case] < launches)
+
+
+def check_same_machine(campaign: Campaign, environment: Environment) -> None:
+    """Refuse to add to a campaign what another machine or other software measures.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        Names the first field that differs.
+    """
+    for launch in campaign.launches:
+        before = launch.environment
+        pairs = [(name, getattr(before, name), getattr(environment, name)) for name in _SAME]
+        pairs.append(("hosts", sorted(before.cores_per_host), sorted(environment.cores_per_host)))
+        version = "collcast"
+        pairs.append((version, before.packages.get(version), environment.packages.get(version)))
+        for name, expected, found in pairs:
+            if found != expected:
+                raise EnvironmentMismatchError(
+                    f"resume: {name}: found {found!r}, expected {expected!r} as in launch "
+                    f"{launch.number}; --allow-change goes on all the same"
+                )

@@ -1,0 +1,117 @@
+"""Going on with a campaign that was cut short: exactly what is missing, on the same machine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from collcast.bench.environment import Environment
+from collcast.bench.errors import EnvironmentMismatchError, StoreError
+from collcast.bench.protocol import Protocol
+from collcast.bench.resume import check_same_machine, missing_cases, recorded_command
+from collcast.bench.sample import Campaign, Launch, Measurement, Sample
+from collcast.bench.store import read_campaign, write_campaign
+from collcast.bench.sweep import sweep
+
+COMMAND = ("collcast", "run", "all_reduce", "--sizes", "8:64")
+
+
+def campaign(launches: list[list[int]], **environment: Any) -> Campaign:
+    """Launches of two ranks that measured these sizes."""
+    empty = Sample(start_ns=np.zeros((0, 2), np.int64), stop_ns=np.zeros((0, 2), np.int64))
+    known = {"command": COMMAND, "cpu": "EPYC", "cores_per_host": {"n": 2}, "ranks": 2}
+    made = tuple(
+        Launch(number=k, protocol=Protocol(), environment=Environment(**{**known, **environment}))
+        for k in range(len(launches))
+    )
+    measured = tuple(
+        Measurement(case=case, sample=empty, warmup=empty, launch=k, wrong=0)
+        for k, sizes in enumerate(launches)
+        for size in sizes
+        for case in sweep(("all_reduce",), str(size), 2)
+    )
+    return Campaign(launches=made, measurements=measured)
+
+
+def missing(found: Campaign, launches: int = 1, ranks: int = 2) -> list[int]:
+    cases = sweep(("all_reduce",), "8:64", ranks)
+    left = missing_cases(found, cases, ranks, launches, Protocol())
+    return [case.message_bytes for case in left]
+
+
+def test_what_is_missing_is_counted_by_case_ranks_and_launch() -> None:
+    partly = campaign([[8, 64], [8]])
+    assert missing(partly) == [16, 32]
+    assert missing(partly, launches=2) == [16, 32, 64]
+    assert missing(partly, ranks=4) == [8, 16, 32, 64]
+    assert missing(campaign([[8, 16, 32, 64]])) == []
+
+
+def test_another_protocol_is_refused() -> None:
+    cases = sweep(("all_reduce",), "8", 2)
+    with pytest.raises(EnvironmentMismatchError, match="launch 0: found Protocol"):
+        missing_cases(campaign([[8]]), cases, 2, 1, Protocol(repetitions=7))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("cpu", "Xeon"), ("mpi_library", "MPICH"), ("cores_per_host", {"m": 2}), ("gpu", "H200"),
+     ("packages", {"collcast": "9"})],
+)  # fmt: skip
+def test_another_machine_is_refused_and_the_difference_named(field: str, value: Any) -> None:
+    found = campaign([[8]])
+    same = found.launches[0].environment
+    check_same_machine(found, replace(same, ranks=64, command=("other",)))
+    name = {"cores_per_host": "hosts", "packages": "collcast"}.get(field, field)
+    with pytest.raises(EnvironmentMismatchError, match=f"resume: {name}: found .* launch 0"):
+        check_same_machine(found, replace(same, **{field: value}))
+
+
+def test_the_command_is_that_of_the_first_launch() -> None:
+    assert recorded_command(campaign([[8]]), "x.h5") == ("all_reduce", "--sizes", "8:64")
+    with pytest.raises(StoreError, match=r"x\.h5: found no recorded command"):
+        recorded_command(campaign([[8]], command=()), "x.h5")
+
+
+def cut_short(path: Path) -> None:
+    """Keep the first launch and half of the second's cases, as a kill would have."""
+    whole = read_campaign(path)
+    kept = [m for m in whole.measurements if m.launch == 0]
+    kept += [m for m in whole.measurements if m.launch == 1][:2]
+    write_campaign(path, Campaign(launches=whole.launches[:2], measurements=tuple(kept)))
+
+
+@pytest.mark.parametrize("launcher", ["", "mpirun -n 3 "], ids=["alone", "mpirun"])
+def test_a_cut_campaign_is_completed(shell: Any, tmp_path: Path, launcher: str) -> None:
+    """Ranks 2 whole, ranks 3 half, ranks 4 not begun: each case is there once in the end."""
+    sizes = "--sizes 8:64 --repetitions 3 --warmup 1"
+    assert shell(f"collcast run all_reduce --ranks 2,3,4 {sizes} -o run.h5").returncode == 0
+    cut_short(tmp_path / "run.h5")
+    done = shell(f"{launcher}collcast run --resume run.h5")
+    assert done.returncode == 0, done.stderr
+    found = read_campaign(tmp_path / "run.h5")
+    counted = Counter((m.ranks, m.case.message_bytes) for m in found.measurements)
+    expected = {(r, s) for r in ((2, 3, 4) if not launcher else (2, 3)) for s in (8, 16, 32, 64)}
+    assert counted == Counter(expected)
+    assert len(found.launches) == (4 if not launcher else 3)
+    again = shell(f"{launcher}collcast run --resume run.h5")
+    assert again.returncode == 0, again.stderr
+    if launcher:
+        assert "nothing is missing at 3 ranks" in again.stderr
+    assert len(read_campaign(tmp_path / "run.h5").measurements) == len(found.measurements)
+
+
+def test_other_options_beside_resume_are_refused(shell: Any) -> None:
+    sizes = "--sizes 8 --repetitions 3 --warmup 1"
+    assert shell(f"collcast run barrier --ranks 2 {sizes} -o run.h5").returncode == 0
+    done = shell("collcast run --resume run.h5 --dtype int8")
+    assert done.returncode == 2
+    assert "resume: found dtype beside --resume" in done.stderr
+    done = shell("collcast run --resume none.h5")
+    assert done.returncode == 2
+    assert "none.h5" in done.stderr
