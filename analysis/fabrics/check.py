@@ -17,9 +17,16 @@ from .fabric import SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .fabric import Fabric, Figure
+    from .fabric import Fabric, Figure, Routing, Trait
 
-__all__ = ["check_fabric", "evaluate_formula", "names_in", "rests_on_assumption"]
+__all__ = [
+    "check_fabric",
+    "check_facts",
+    "check_origin",
+    "evaluate_formula",
+    "names_in",
+    "rests_on_assumption",
+]
 
 # Field -> (unit, least, largest). The bounds catch slips of unit, not bold plans: 1e14 bytes/s is a
 # hundred times NVLink 5, and no path on Earth takes a second.
@@ -34,7 +41,28 @@ _RULES: dict[str, tuple[str, float, float]] = {
     "reduction_rate": ("bytes/s", 1e6, 1e15),
     "oversubscription": ("1", 1, 1000),
     "efficiency": ("1", 1e-3, 1),
+    "link_rate": ("bit/s", 1e9, 1e14),
+    "optical_ends": ("ends/link", 0, 2),
+    "nic_rate": ("bit/s", 1e9, 1e14),
+    "planes_per_nic": ("1", 1, 64),
+    "rail_planes": ("1", 1, 1024),
+    "rails": ("1", 1, 1024),
+    "optic_energy": ("J/bit", 1e-14, 1e-9),
+    "optic_price": ("USD", 1, 1e6),
+    "ports": ("ports", 2, 1e5),
+    "port_rate": ("bit/s", 1e9, 1e14),
+    "power": ("W", 1, 1e6),
+    "price": ("USD", 100, 1e8),
+    "all_in": ("W", 50, 2e4),  # from an idle card to five times the hottest rack's share
+    "supply": ("W", 1e5, 1e11),
+    "peak": ("flop/s", 1e12, 1e18),
+    "hardware": ("USD", 1e2, 1e7),
+    "network_share": ("1", 0.001, 0.9),
+    "failure.rate": ("failures/node-day", 1e-6, 10),
+    "node": ("ranks", 1, 1e5),
 }
+_WHOLE = frozenset({"endpoints", "size", "ports", "planes_per_nic", "rail_planes", "rails", "node"})
+_LEAST_SHARE = 50.0  # W of supply per endpoint: less is a slip between MW and GW
 _TOLERANCE = 1e-3  # figures are written with three or four digits
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -62,9 +90,30 @@ def check_fabric(fabric: Fabric) -> None:
         raise FabricError(f"fabric.tiers: found names {names}, expected different plain words")
     figures = fabric.figures()
     for name, figure in figures.items():
-        _check_figure(name, figure, figures, free=name in fabric.constants)
+        if name not in fabric.constants:
+            _check_bounds(name, figure)
+    for name, figure in figures.items():
+        _check_figure(name, figure, figures)
         _check_circle(name, figures, ())
+    for tier in fabric.tiers:
+        for trait in ("routing", "in_network_reduction"):
+            check_origin(f"{tier.name}.{trait}", getattr(tier, trait))
     _check_order(fabric)
+    _check_network(fabric)
+    _check_supply(fabric)
+
+
+def check_facts(facts: Mapping[str, Figure]) -> None:
+    """Refuse shared figures without unit, source, status or date, or that do not follow.
+
+    Raises
+    ------
+    FabricError
+        Naming the figure, what was found and the rule.
+    """
+    for name, figure in facts.items():
+        _check_figure(name, figure, facts)
+        _check_circle(name, facts, ())
 
 
 def _check_circle(name: str, figures: Mapping[str, Figure], above: tuple[str, ...]) -> None:
@@ -75,27 +124,12 @@ def _check_circle(name: str, figures: Mapping[str, Figure], above: tuple[str, ..
         _check_circle(part, figures, (*above, name))
 
 
-def _check_figure(name: str, figure: Figure, figures: Mapping[str, Figure], *, free: bool) -> None:
-    field = name.split(".")[1] if "." in name else name
-    if not free:
-        unit, least, largest = _RULES[field]
-        if figure.unit != unit:
-            raise FabricError(f"{name}.unit: found {figure.unit!r}, expected {unit!r}")
-        for bound in (figure.value, figure.low, figure.high):
-            if bound is not None and not least <= bound <= largest:
-                raise FabricError(
-                    f"{name}: found {bound:g} {unit}, expected {least:g} to {largest:g}"
-                )
+def _check_figure(name: str, figure: Figure, figures: Mapping[str, Figure]) -> None:
     if not math.isfinite(figure.value) or not figure.unit.strip():
         raise FabricError(
             f"{name}: found {figure.value} {figure.unit!r}, expected a number and a unit"
         )
-    if not figure.source.strip():
-        raise FabricError(f"{name}.source: found nothing, expected where the figure comes from")
-    if not re.fullmatch(r"(19|20)\d\d(-[01]\d(-[0-3]\d)?)?", figure.date):
-        raise FabricError(
-            f"{name}.date: found {figure.date!r}, expected YYYY, YYYY-MM or YYYY-MM-DD"
-        )
+    check_origin(name, figure)
     _check_range(name, figure)
     if (figure.status == "derived") != (figure.formula is not None):
         raise FabricError(
@@ -107,6 +141,39 @@ def _check_figure(name: str, figure: Figure, figures: Mapping[str, Figure], *, f
             raise FabricError(
                 f"{name}: found {figure.value:g}, expected {follows:g}, which is {figure.formula}"
             )
+
+
+def _check_bounds(name: str, figure: Figure) -> None:
+    parts = name.split(".")
+    field = name if name in _RULES else parts[1] if len(parts) > 1 else name
+    unit, least, largest = _RULES[field]
+    if figure.unit != unit:
+        raise FabricError(f"{name}.unit: found {figure.unit!r}, expected {unit!r}")
+    for bound in (figure.value, figure.low, figure.high):
+        if bound is not None and not least <= bound <= largest:
+            raise FabricError(f"{name}: found {bound:g} {unit}, expected {least:g} to {largest:g}")
+    if field in _WHOLE and figure.value != round(figure.value):
+        raise FabricError(f"{name}: found {figure.value}, expected a whole number")
+    if field == "ports" and figure.value % 2:
+        raise FabricError(
+            f"{name}: found {figure.value:g}, expected an even number: half of a leaf's ports go up"
+        )
+
+
+def check_origin(name: str, found: Figure | Trait | Routing) -> None:
+    """Refuse what does not say where it comes from and when.
+
+    Raises
+    ------
+    FabricError
+        Naming the field.
+    """
+    if not found.source.strip():
+        raise FabricError(f"{name}.source: found nothing, expected where the figure comes from")
+    if not re.fullmatch(r"(19|20)\d\d(-[01]\d(-[0-3]\d)?)?", found.date):
+        raise FabricError(
+            f"{name}.date: found {found.date!r}, expected YYYY, YYYY-MM or YYYY-MM-DD"
+        )
 
 
 def _check_range(name: str, figure: Figure) -> None:
@@ -131,8 +198,6 @@ def _check_order(fabric: Fabric) -> None:
                 f"{inner.size.value:g} of {inner.name} below it"
             )
     for tier in fabric.tiers:
-        if tier.size.value != round(tier.size.value):
-            raise FabricError(f"{tier.name}.size: found {tier.size.value}, expected a whole number")
         if set(tier.efficiency) != {"exchange", "all_to_all"}:
             raise FabricError(
                 f"{tier.name}.efficiency: found {', '.join(sorted(tier.efficiency)) or 'none'}, "
@@ -143,6 +208,41 @@ def _check_order(fabric: Fabric) -> None:
             f"endpoints: found {fabric.endpoints.value:g}, expected at most "
             f"{fabric.tiers[-1].size.value:g}, the size of {fabric.tiers[-1].name}"
         )
+
+
+def _check_network(fabric: Fabric) -> None:
+    """Refuse tiers whose switches do not have the ports for their endpoints."""
+    from .clos import check_ports
+
+    for tier in fabric.tiers:
+        parts = (tier.switch != "", tier.link_rate is not None, tier.optical_ends is not None)
+        if len(set(parts)) > 1:
+            raise FabricError(
+                f"{tier.name}: found some of switch, link_rate, optical_ends, "
+                "expected all or none of them"
+            )
+        if tier.switch and tier.switch not in fabric.switches:
+            raise FabricError(
+                f"{tier.name}.switch: found {tier.switch!r}, "
+                f"expected one of {', '.join(fabric.switches) or 'the switches of the file'}"
+            )
+        if tier.routing.queue_pairs < 1:
+            raise FabricError(
+                f"{tier.name}.routing.queue_pairs: found {tier.routing.queue_pairs}, "
+                "expected at least 1"
+            )
+    if fabric.network is not None:
+        check_ports(fabric)
+
+
+def _check_supply(fabric: Fabric) -> None:
+    for name, figure in fabric.power.supply.items() if fabric.power else ():
+        share = figure.value / fabric.endpoints.value
+        if share < _LEAST_SHARE:
+            raise FabricError(
+                f"power.supply.{name}: found {figure.value:g} W for {fabric.endpoints.value:g} "
+                f"endpoints, {share:g} W each, expected at least {_LEAST_SHARE:g} W each"
+            )
 
 
 def evaluate_formula(formula: str, figures: Mapping[str, Figure]) -> float:

@@ -66,7 +66,7 @@ def test_table_figures_and_provenance_are_there(page):
         "2026-01-02T03:04:05",
         "network from the fabric file, not measured",
         "arXiv:2605.04333",
-        "pod.latency + 2 * hop_latency",
+        "pod.latency + 2 * mrc_hop",
     ):
         assert expected in page, expected
 
