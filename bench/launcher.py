@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RANK_0_SPEAKS_S", "Launcher", "find_launcher", "launched_rank", "launched_size"]
 
-RANK_0_SPEAKS_S = 2.0
+RANK_0_SPEAKS_S = 10.0
 """How long other ranks wait before they end a job for a mistake that all ranks see."""
 
 _RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK")

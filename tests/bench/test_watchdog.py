@@ -114,7 +114,7 @@ def test_a_stopped_rank_ends_the_job_in_time_and_is_named(
     assert time.monotonic() - stopped < 2 + 5 + 3  # the timeout, 5 s, and a loaded machine's
     assert "nothing moved for 2 s" in said
     assert set(re.findall(r"stopped: rank (\d+) on", said)) == {str(victim)}
-    assert len(read_campaign(tmp_path / "run.h5").measurements) >= 3
+    assert len(read_campaign(tmp_path / "run.h5").measurements) >= 2
 
 
 def test_a_killed_rank_is_seen_by_the_parent(
@@ -126,7 +126,7 @@ def test_a_killed_rank_is_seen_by_the_parent(
     assert process.returncode not in {0, 2, 3}
     assert "ranks when it did:" in said
     assert "case 4" in said or "case 5" in said or "case 6" in said
-    assert len(read_campaign(tmp_path / "run.h5").measurements) >= 3
+    assert len(read_campaign(tmp_path / "run.h5").measurements) >= 2
     assert not board_folder(tmp_path / "run.h5").exists()
 
 
