@@ -4,6 +4,7 @@
 #   make test      set up and run every test
 #   make install   only set up .venv
 #   make torture   the exhaustive crash tests of the campaign file (minutes)
+#   make dist      dist/: source distribution and manylinux wheel
 #   make clean     remove what was built
 #
 # PYTHON=python3.12 takes another interpreter; VENV_ARGS=--system-site-packages uses the packages
@@ -28,7 +29,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find native bench analysis -nam
 BUILD_TOOLS := 'scikit-build-core>=1.0.1' 'cmake>=3.20' 'ninja>=1.11'
 INSTALL := install --quiet --disable-pip-version-check
 
-.PHONY: demo test install lint types unit mpi torture clean
+.PHONY: demo test install lint types unit mpi torture dist clean
 
 install: $(VENV)/.installed
 
@@ -99,6 +100,12 @@ mpi: $(VENV)/.test $(VENV)/.installed $(MPICH)/.installed
 
 torture: $(VENV)/.test $(VENV)/.installed
 	COLLCAST_TORTURE=1 $(BIN)/python -m pytest tests/torture -q
+
+# A source distribution and a wheel that runs on any Linux of the last ten years.
+dist: $(VENV)/.test
+	$(BIN)/python -m build --outdir dist .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair dist/*-linux_*.whl --wheel-dir dist
+	rm dist/*-linux_*.whl
 
 clean:
 	rm -rf $(VENV) $(MPICH) build dist
