@@ -68,7 +68,7 @@ class Texts:
         return len(self.codes)
 
     def __getitem__(self, row: int) -> str:
-        return self.names[self.codes[row]]
+        return self.names[int(self.codes[row])]
 
     def __iter__(self) -> Iterator[str]:
         return (self.names[code] for code in self.codes.tolist())

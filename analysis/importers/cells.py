@@ -6,12 +6,15 @@ import math
 import re
 from array import array
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ...bench.errors import ImportFormatError
 from ...bench.imported import ImportedTable, Texts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "DTYPES",
@@ -73,6 +76,7 @@ class Cells:
 
     def __init__(self) -> None:
         self._contexts: dict[Context, int] = {}
+        self._by_identity: dict[int, tuple[Context, int]] = {}  # keeps them, so ids stay theirs
         self._of = array("l")
         self._bytes = array("q")
         self._wrong = array("q")
@@ -91,11 +95,16 @@ class Cells:
         wrong: int = -1,
     ) -> None:
         """Add one cell."""
-        self._of.append(self._contexts.setdefault(context, len(self._contexts)))
+        known = self._by_identity.get(id(context))  # hashing a context costs more than the rest
+        if known is None:
+            known = context, self._contexts.setdefault(context, len(self._contexts))
+            self._by_identity[id(context)] = known
+        self._of.append(known[1])
         self._bytes.append(message_bytes)
         self._wrong.append(wrong)
-        for column, value in zip(self._times, (time_s, low_s, high_s), strict=True):
-            column.append(value)
+        self._times[0].append(time_s)
+        self._times[1].append(low_s)
+        self._times[2].append(high_s)
 
     def table(self, source: str, digest: str, form: str, skipped: int) -> ImportedTable:
         """Return the cells as a value.
@@ -114,8 +123,10 @@ class Cells:
         shared = {
             name: [getattr(context, name) for context in self._contexts] for name in Context._fields
         }
-        texts = {name: _texts(column, of) for name, column in shared.items() if name not in _COUNTS}
-        counts = {name: np.array(shared[name], np.int64)[of] for name in _COUNTS}
+        columns: dict[str, Any] = {
+            name: np.array(column, np.int64)[of] if name in _COUNTS else _texts(column, of)
+            for name, column in shared.items()
+        }
         time_s, low_s, high_s = (np.array(column, np.float64) for column in self._times)
         return ImportedTable(
             source=source,
@@ -127,15 +138,14 @@ class Cells:
             time_s=time_s,
             low_s=low_s,
             high_s=high_s,
-            **texts,
-            **counts,
+            **columns,
         )
 
 
 _COUNTS = ("ranks", "ranks_per_node", "repetitions")
 
 
-def _texts(column: list[str], of: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Texts:
+def _texts(column: list[str], of: NDArray[np.int64]) -> Texts:
     names = {name: code for code, name in enumerate(dict.fromkeys(column))}
     codes = np.array([names[name] for name in column], np.int32)
     return Texts(codes[of], tuple(names))
@@ -143,9 +153,9 @@ def _texts(column: list[str], of: np.ndarray[tuple[int], np.dtype[np.int64]]) ->
 
 def us_to_s(text: str) -> float:
     """Return seconds from decimal digits that mean microseconds, correctly rounded."""
-    if text.isascii() and text.replace(".", "", 1).isdigit():
-        return float(f"{text}e-6")
-    return float(Decimal(text).scaleb(-6))
+    if "e" in text or "E" in text:
+        return float(Decimal(text).scaleb(-6))
+    return float(text + "e-6")
 
 
 def size_of(text: str, factor: int = 1) -> int | None:

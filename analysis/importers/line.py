@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...bench.errors import ImportFormatError
 
@@ -22,21 +22,10 @@ _PREFIX = re.compile(r"\s*(\d+:|\[[^\]\s]{1,200}\]<std(?:out|err)>:)", re.ASCII)
 _ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb": "utf-8-sig"}
 
 
-class Line(NamedTuple):
-    """One line."""
-
-    number: int
-    """From 1."""
-
-    text: str
-    """Without prefix and line end."""
-
-    speaker: str
-    """The prefix; lines of one process have the same."""
-
-    whole: bool
-    """False for a last line without an end, whose last number may be cut, and for a line too long
-    to be one."""
+Line = tuple[int, str, str, bool]
+"""Number from 1; text without prefix and line end; the prefix, which tells processes apart; whether
+it is whole: False for a last line without an end, whose last number may be cut, and for pieces of a
+line too long to be one."""
 
 
 def opened(path: Path) -> TextIO:
@@ -64,12 +53,12 @@ def lines_of(stream: TextIO) -> Iterator[Line]:
         ended = text.endswith("\n")
         number += not within
         if within or (not ended and len(text) == _LONGEST):
-            yield Line(number, "", "", whole=False)
+            yield number, "", "", False
             within = not ended
             continue
-        match = _PREFIX.match(text) if ":" in text else None
+        match = _PREFIX.match(text) if ":" in text[:256] else None
         start, speaker = (match.end(), match[1]) if match else (0, "")
-        yield Line(number, text[start:].rstrip("\r\n"), speaker, ended)
+        yield number, text[start:].rstrip("\r\n"), speaker, ended
 
 
 def digest_of(path: Path) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ...bench.errors import CaseError, ImportFormatError
 from ..physics import CEILING_BYTES_PER_S, judge
+from . import imb, nccl, osu, param
 from .cells import Cells, Given
-from .line import digest_of, opened, unreadable
+from .line import digest_of, lines_of, opened, unreadable
+from .nccl_json import read_nccl_json
 from .table import is_table_heading, read_csv, read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+    from typing import TextIO
 
     from ...bench.imported import ImportedTable
 
@@ -21,6 +24,25 @@ __all__ = ["FORMATS", "read_log"]
 FORMATS = ("auto", "nccl-tests", "osu", "imb", "omb-py", "param", "table")
 """What can be asked for."""
 
+
+class _Reader(Protocol):
+    def read(self, text: str) -> bool: ...
+
+
+_READERS: dict[str, Callable[[Cells, Given], _Reader]] = {
+    "nccl-tests": nccl.NcclReader,
+    "osu": osu.OsuReader,
+    "omb-py": osu.OsuReader,
+    "imb": imb.ImbReader,
+    "param": param.ParamReader,
+}
+_SIGNS = {
+    "nccl-tests": nccl.SIGN,
+    "osu": osu.SIGN_OSU,
+    "omb-py": osu.SIGN_OMB_PY,
+    "imb": imb.SIGN,
+    "param": param.SIGN,
+}
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -69,16 +91,60 @@ def _collect(
 ) -> tuple[str, int]:
     """Read into `cells`; return the format found and the number of lines skipped."""
     found = _detect(path) if form == "auto" else form
+    if found == "nccl-tests" and _is_json(path):
+        found = "nccl-tests-json"
+    if found == "nccl-tests-json":
+        return found, read_nccl_json(path.read_bytes(), cells, given, str(path))
     if found == "table" and path.suffix.lower() == ".parquet":
         return found, read_parquet(path, cells, given, renamed, str(path))
     with opened(path) as stream:
-        return found, read_csv(stream, cells, given, renamed, str(path))
+        if found == "table":
+            return found, read_csv(stream, cells, given, renamed, str(path))
+        return found, _read_lines(stream, _READERS[found], cells, given, str(path))
+
+
+def _read_lines(
+    stream: TextIO, kind: Callable[[Cells, Given], _Reader], cells: Cells, given: Given, where: str
+) -> int:
+    """Give every line to the reader of the process that printed it; return how many are none's."""
+    readers: dict[str, _Reader] = {}
+    skipped = 0
+    for number, text, speaker, whole in lines_of(stream):
+        reader = readers.get(speaker)
+        if reader is None:
+            reader = readers[speaker] = kind(cells, given)
+        try:
+            skipped += not (whole and reader.read(text))
+        except ImportFormatError as error:
+            raise ImportFormatError(f"{where}: line {number}: {error}") from error
+    return skipped
 
 
 def _detect(path: Path) -> str:
+    """Return the format of a file, from its first line that only one format has.
+
+    Raises
+    ------
+    ImportFormatError
+        If there is none.
+    """
     if path.suffix.lower() == ".parquet":
         return "table"
+    if _is_json(path):
+        return "nccl-tests-json"
     with opened(path) as stream:
-        if is_table_heading(stream.readline(1 << 16)):
-            return "table"
-    raise ImportFormatError(f"{path}: found no known format, expected one of {', '.join(FORMATS)}")
+        for number, text, _, _ in lines_of(stream):
+            if number == 1 and is_table_heading(text):
+                return "table"
+            for name, sign in _SIGNS.items():
+                if sign.match(text.lstrip()):
+                    return name
+    raise ImportFormatError(
+        f"{path}: found no line of a known format, expected one of {', '.join(FORMATS[1:])}; "
+        "give --format where headings are missing"
+    )
+
+
+def _is_json(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(1 << 12).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")

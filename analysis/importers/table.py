@@ -92,8 +92,10 @@ def read_parquet(
     ImportFormatError
         If a needed column is missing, or the file is no Parquet.
     """
-    import pyarrow
-    from pyarrow.parquet import ParquetFile
+    import pyarrow  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    from pyarrow.parquet import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        ParquetFile,
+    )
 
     try:
         with ParquetFile(path) as file:

@@ -1,0 +1,149 @@
+"""nccl-tests' JSON (``-J FILE``, version 3)."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ...bench.errors import ImportFormatError
+from .cells import DTYPES, Context
+from .nccl import per_node_of
+from .table import collective_of
+
+if TYPE_CHECKING:
+    from .cells import Cells, Given
+
+__all__ = ["read_nccl_json"]
+
+_PROGRAM = re.compile(r"(?:.*/)?(\w+?)_perf(?:_mpi)?", re.ASCII)
+_MOST_BYTES = 1 << 62
+
+
+class _Device(msgspec.Struct):
+    rank: int
+    hostname: str = ""
+    group: int = 0
+
+
+class _Config(msgspec.Struct):
+    iterations: int = -1
+    aggregated_iterations: int = 1
+    devices: list[_Device] = []
+
+
+class _Side(msgspec.Struct):
+    time: float | None = None
+    cpu_time: float | None = None
+    nwrong: Any = None
+
+
+class _Spread(msgspec.Struct):
+    min_us: float | None = None
+    max_us: float | None = None
+
+
+class _Result(msgspec.Struct):
+    size: int
+    type: str = ""
+    redop: str = ""
+    out_of_place: _Side | None = None
+    in_place: _Side | None = None
+    out_of_place_per_iter: _Spread | None = None
+    in_place_per_iter: _Spread | None = None
+
+
+class _Document(msgspec.Struct):
+    results: list[Any]
+    args: list[str] = []
+    config: _Config = msgspec.field(default_factory=_Config)
+
+
+def read_nccl_json(data: bytes, cells: Cells, given: Given, where: str) -> int:
+    """Read a whole document into `cells`; return how many results were skipped.
+
+    Raises
+    ------
+    ImportFormatError
+        If it is no such JSON, is cut, or does not say what a cell needs.
+    """
+    try:
+        document = msgspec.json.decode(data, type=_Document)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise ImportFormatError(f"{where}: found {error}, expected nccl-tests JSON") from error
+    shared = _shared(document, given, where)
+    skipped = 0
+    for raw in document.results:
+        try:
+            result = msgspec.convert(raw, _Result)
+        except (msgspec.MsgspecError, RecursionError):
+            skipped += 1
+            continue
+        skipped += not _add(result, shared, cells)
+    return skipped
+
+
+def _shared(document: _Document, given: Given, where: str) -> Context:
+    program = _PROGRAM.fullmatch(document.args[0]) if document.args else None
+    collective = collective_of(program[1]) if program else given.collective
+    if not collective:
+        raise ImportFormatError(f"{where}: args: found no name of a test, expected --collective")
+    config = document.config
+    groups = {device.group for device in config.devices}
+    hosts = [device.hostname for device in config.devices if device.group == min(groups)]
+    ranks = len(config.devices) // len(groups) if groups else given.ranks
+    if not ranks:
+        raise ImportFormatError(f"{where}: config.devices: found none, expected --ranks")
+    # The list holds the first device of each process where a process has several.
+    return Context(
+        collective=collective,
+        transport="nccl",
+        memory="device",
+        mode="throughput",
+        statistic="mean_over_ranks",
+        system=given.system,
+        ranks=ranks,
+        ranks_per_node=per_node_of(hosts) if hosts else given.ranks_per_node or -1,
+        repetitions=_iterations(config),
+    )
+
+
+def _iterations(config: _Config) -> int:
+    product = config.iterations * config.aggregated_iterations
+    return product if 0 < product < 1 << 62 else -1
+
+
+def _add(result: _Result, shared: Context, cells: Cells) -> bool:
+    if not 0 <= result.size <= _MOST_BYTES:
+        return False
+    found = False
+    for placement in ("out_of_place", "in_place"):
+        side: _Side | None = getattr(result, placement)
+        time_us = None if side is None else side.cpu_time if side.time is None else side.time
+        if side is None or time_us is None or not _is_time(time_us):
+            continue
+        spread = getattr(result, f"{placement}_per_iter") or _Spread()
+        low_s, high_s = (
+            us * 1e-6 if us is not None and _is_time(us) else math.nan
+            for us in (spread.min_us, spread.max_us)
+        )
+        context = shared._replace(
+            dtype=DTYPES.get(result.type, result.type),
+            operation="" if result.redop == "none" else result.redop,
+            placement=placement,
+        )
+        cells.add(context, result.size, time_us * 1e-6, low_s, high_s, _wrong(side.nwrong))
+        found = True
+    return found
+
+
+def _is_time(value: float) -> bool:
+    return math.isfinite(value) and value >= 0
+
+
+def _wrong(value: Any) -> int:
+    """Return a number of wrong elements; -1 for whatever is none."""
+    whole = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if whole and 0 <= value < 1 << 62 and value == int(value) else -1
