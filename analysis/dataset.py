@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..bench.imported import ImportedTable
     from ..bench.sample import Campaign, Launch, Measurement
 
-__all__ = ["UNITS", "Dataset", "Row", "SeriesKey", "dataset_of"]
+__all__ = ["UNITS", "Dataset", "Row", "SeriesKey", "dataset_of", "imported_key_of", "key_of"]
 
 UNITS = {"message_bytes": "bytes", "median_s": "s", "low_s": "s", "high_s": "s"}
 """Column -> unit; columns that are not named are names or counts."""
@@ -182,13 +182,14 @@ def dataset_of(campaign: Campaign, statistic: str | None = None) -> Dataset:
         launch = campaign.launch_of(measurement)
         hosts = launch.environment.hosts or -1
         place = (measurement.ranks, measurement.case.message_bytes, measurement.labels, hosts)
-        key = _key(measurement, launch, statistic)
+        key = key_of(measurement, launch, statistic)
         groups.setdefault((key, *place), []).append((measurement, launch))
     measured = tuple(_row(group[0], members) for group, members in groups.items())
     return Dataset(measured + tuple(_imported_rows(campaign.imported)))
 
 
-def _key(measurement: Measurement, launch: Launch, statistic: str | None) -> SeriesKey:
+def key_of(measurement: Measurement, launch: Launch, statistic: str | None) -> SeriesKey:
+    """Return the series of a measurement, by the statistic that `dataset_of` would take."""
     case, protocol = measurement.case, launch.protocol
     return SeriesKey(
         collective=case.collective,
@@ -242,7 +243,7 @@ def _imported_rows(tables: Iterable[ImportedTable]) -> Iterator[Row]:
         for index in range(len(table)):
             cell = table.row(index)
             place = tuple(cell[name] for name in _PLACE_FIELDS)
-            groups.setdefault((_imported_key(cell), table.digest, place), []).append(cell)
+            groups.setdefault((imported_key_of(cell), table.digest, place), []).append(cell)
     for (key, _, _), cells in groups.items():
         first = cells[0]
         summary = summarise([np.array([cell["time_s"]]) for cell in cells])
@@ -266,7 +267,8 @@ def _imported_rows(tables: Iterable[ImportedTable]) -> Iterator[Row]:
 _PLACE_FIELDS = ("ranks", "ranks_per_node", "message_bytes", "repetitions", "suspect")
 
 
-def _imported_key(cell: dict[str, Any]) -> SeriesKey:
+def imported_key_of(cell: dict[str, Any]) -> SeriesKey:
+    """Return the series of an imported cell."""
     return SeriesKey(
         algorithm="",
         protocol=cell["mode"],
