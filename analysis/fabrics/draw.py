@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .fabric import Fabric, Figure, Pattern, Tier
 
-__all__ = ["draw_costs"]
+__all__ = ["draw_costs", "spread"]
 
 _Z_95 = 1.6449  # 95 % quantile of the standard normal distribution
 
@@ -36,7 +36,7 @@ def draw_costs(fabric: Fabric, pattern: Pattern, draws: int, seed: int = 0) -> C
 
     def value(figure: Figure) -> NDArray[np.float64]:
         z = generator.standard_normal(number) if draws else np.zeros(1)
-        return _spread(figure, z)
+        return spread(figure, z)
 
     propagation = value(fabric.propagation)
     overhead, reduction = value(fabric.overhead), value(fabric.reduction_rate)
@@ -62,9 +62,10 @@ def _tier(
     return alpha, 1 / (efficiency * value(tier.rate)), taper
 
 
-def _spread(figure: Figure, z: NDArray[np.float64]) -> NDArray[np.float64]:
+def spread(figure: Figure, z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the figure at standard normal z: its value where z = 0."""
     if figure.low is None or figure.high is None:
         return np.full(len(z), figure.value)
     base = np.where(z >= 0, figure.high / figure.value, figure.value / figure.low)
-    spread: NDArray[np.float64] = figure.value * base ** (z / _Z_95)
-    return spread
+    found: NDArray[np.float64] = figure.value * base ** (z / _Z_95)
+    return found
