@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import pattern
+from .collectives import TABLE, receive_elements, send_elements
 
 if TYPE_CHECKING:
     from .case import Case
@@ -27,15 +28,18 @@ class Buffers:
 
     send: Any
     receive: Any
+    in_place: bool = False
+    """Whether `send` lies within `receive`, or `receive` within `send`."""
 
     def prepare(self, case: Case, rank: int, ranks: int, seed: int) -> None:
         """Fill with the known pattern; an output that is not written will be found."""
-        if self.send is not self.receive:
-            pattern.poison(self.receive)
+        pattern.poison(self.receive)
         pattern.fill_send(case, rank, ranks, seed, self.send)
 
     def count_wrong(self, case: Case, rank: int, ranks: int, seed: int) -> int:
         """Return the number of wrong elements on this rank after one operation."""
+        if case.collective == "broadcast" and rank == case.root and not self.in_place:
+            return 0  # the root's message stays in its send buffer
         return pattern.count_wrong(case, rank, ranks, seed, self.receive)
 
 
@@ -55,10 +59,14 @@ class BufferPool:
         size = max(largest_bytes, mmap.PAGESIZE)
         self._regions = allocate(size), allocate(size)
 
-    def buffers(self, case: Case) -> Buffers:
-        """Return the arrays of a case, of its dtype, shape (elements,)."""
-        send, receive = (region[: case.message_bytes].view(case.dtype) for region in self._regions)
-        return Buffers(receive, receive) if case.placement == "in_place" else Buffers(send, receive)
+    def buffers(self, case: Case, rank: int, ranks: int) -> Buffers:
+        """Return the arrays of a case on a rank, of its dtype, shape (elements,)."""
+        first, second = (region[: case.message_bytes].view(case.dtype) for region in self._regions)
+        sent, received = send_elements(case, ranks), receive_elements(case, ranks)
+        if case.placement == "out_of_place":
+            return Buffers(first[:sent], second[:received])
+        offset = rank * sent if TABLE[case.collective].sends_block else 0
+        return Buffers(second[offset : offset + sent], second[:received], in_place=True)
 
 
 def pointer_of(array: Any) -> int:

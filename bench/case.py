@@ -16,7 +16,15 @@ __all__ = [
     "Case",
 ]
 
-COLLECTIVES = ("all_reduce", "all_to_all", "barrier")
+COLLECTIVES = (
+    "all_reduce",
+    "all_to_all",
+    "all_gather",
+    "reduce_scatter",
+    "broadcast",
+    "send_recv",
+    "barrier",
+)
 """Names of the collectives that can be measured."""
 
 TRANSPORTS = ("mpi", "staged", "nccl")

@@ -1,4 +1,14 @@
-"""The collectives: how large their buffers are. One table, one row each."""
+"""The collectives: how large their buffers are. One table, one row each.
+
+message_bytes is the nccl-tests "size". P ranks; one block is message_bytes / P.
+
+    all_reduce      every rank sends and receives the message
+    all_to_all      one block to and from every rank
+    all_gather      one block to all, the message from all
+    reduce_scatter  the message to all, one block of the result
+    broadcast       the message from the root; out of place, the root's stays in its send buffer
+    send_recv       the message to the next rank and from the one before, around the ring
+"""
 
 from __future__ import annotations
 
@@ -10,7 +20,14 @@ from .errors import CaseError
 if TYPE_CHECKING:
     from .case import Case
 
-__all__ = ["TABLE", "Collective", "check_divisible", "granule_bytes"]
+__all__ = [
+    "TABLE",
+    "Collective",
+    "check_divisible",
+    "granule_bytes",
+    "receive_elements",
+    "send_elements",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,36 +35,56 @@ class Collective:
     """What the measuring code must know of one collective."""
 
     name: str
-    reduces: bool
+    reduces: bool = False
     """Whether elements are combined, so that dtype and operation matter."""
 
-    per_peer: bool
+    sends_block: bool = False
+    """Whether a rank sends one block rather than the message."""
+
+    receives_block: bool = False
+    """Whether a rank receives one block rather than the message."""
+
+    blocks: bool = False
     """Whether message_bytes is divided into one block per rank."""
 
 
 TABLE = {
     collective.name: collective
     for collective in (
-        Collective(name="all_reduce", reduces=True, per_peer=False),
-        Collective(name="all_to_all", reduces=False, per_peer=True),
-        Collective(name="barrier", reduces=False, per_peer=False),
+        Collective(name="all_reduce", reduces=True),
+        Collective(name="all_to_all", blocks=True),
+        Collective(name="all_gather", sends_block=True, blocks=True),
+        Collective(name="reduce_scatter", reduces=True, receives_block=True, blocks=True),
+        Collective(name="broadcast"),
+        Collective(name="send_recv"),
+        Collective(name="barrier"),
     )
 }
 """Every collective by name."""
 
 
+def send_elements(case: Case, ranks: int) -> int:
+    """Return how many elements a rank sends."""
+    return case.elements // (ranks if TABLE[case.collective].sends_block else 1)
+
+
+def receive_elements(case: Case, ranks: int) -> int:
+    """Return how many elements a rank receives."""
+    return case.elements // (ranks if TABLE[case.collective].receives_block else 1)
+
+
 def granule_bytes(case: Case, ranks: int) -> int:
     """Return the size that message_bytes must be a multiple of."""
-    return case.element_bytes * (ranks if TABLE[case.collective].per_peer else 1)
+    return case.element_bytes * (ranks if TABLE[case.collective].blocks else 1)
 
 
 def check_divisible(case: Case, ranks: int) -> None:
-    """Refuse a message that cannot be divided among the ranks.
+    """Refuse a message that cannot be divided among the ranks, or a root that is none of them.
 
     Raises
     ------
     CaseError
-        If message_bytes is no multiple of one element per peer.
+        If message_bytes is no multiple of one element per peer, or root is not below ranks.
     """
     granule = granule_bytes(case, ranks)
     if case.message_bytes % granule:
@@ -55,3 +92,5 @@ def check_divisible(case: Case, ranks: int) -> None:
             f"case.message_bytes: found {case.message_bytes} for {case.collective} on {ranks} "
             f"ranks, expected a multiple of {granule} (one {case.dtype} per peer)"
         )
+    if case.root >= ranks:
+        raise CaseError(f"case.root: found {case.root} on {ranks} ranks, expected less than that")

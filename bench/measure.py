@@ -62,7 +62,8 @@ def measure(case: Case, session: Session) -> Measurement | None:
         If a call returned an error; names the rank, the step and the iteration.
     """
     check_divisible(case, session.communicator.size)
-    buffers = session.pool.buffers(case)
+    communicator = session.communicator
+    buffers = session.pool.buffers(case, communicator.rank, communicator.size)
     transport = session.transports[case.transport]
     operation = transport.operation(case, buffers)
     try:

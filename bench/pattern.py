@@ -15,9 +15,9 @@ b is a multiplicative hash of (seed, i). A contribution that is missing, doubled
 elsewhere changes the sum. The idea (exact in every order, a pure function of seed, index and rank)
 is that of nccl-tests' verifiable.cu; the construction is ours.
 
-All-to-all. Element j of the block from rank s to rank d holds the low bits of
+Moves. Element j of what rank s sends to rank d holds the low bits of
 
-    h(seed, j) + s A + d B        A, B odd
+    h(seed, j) + s A + d B        A, B odd; d = 0 where all ranks get the same
 
 so that two blocks to or from the same rank differ in every element (up to 2^width ranks).
 """
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .collectives import TABLE
+from .collectives import TABLE, receive_elements
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -136,7 +136,7 @@ def _mantissa(case: Case, index: Any, seed: int, bits: int, xp: ModuleType) -> A
 
 def _contribution(case: Case, rank: int, ranks: int, seed: int, index: Any, xp: ModuleType) -> Any:
     if not TABLE[case.collective].reduces:
-        return _blocks(case, rank, ranks, seed, index, xp, sending=True)
+        return _moved(case, seed, *_sent(case, rank, ranks, index), xp)
     weights = _weights(case, ranks)
     own = xp.asarray(weights.table)[(index + rank) % ranks]
     if case.operation == "prod":
@@ -147,7 +147,9 @@ def _contribution(case: Case, rank: int, ranks: int, seed: int, index: Any, xp: 
 
 def _expected(case: Case, rank: int, ranks: int, seed: int, index: Any, xp: ModuleType) -> Any:
     if not TABLE[case.collective].reduces:
-        return _blocks(case, rank, ranks, seed, index, xp, sending=False)
+        return _moved(case, seed, *_received(case, rank, ranks, index), xp)
+    if TABLE[case.collective].receives_block:
+        index = index + rank * receive_elements(case, ranks)
     weights = _weights(case, ranks)
     table = weights.table
     if case.operation == "prod":
@@ -162,13 +164,35 @@ def _cast(values: Any, case: Case) -> Any:
     return values.astype(case.dtype)  # integers wrap, floats are exact by construction
 
 
-def _blocks(
-    case: Case, rank: int, ranks: int, seed: int, index: Any, xp: ModuleType, *, sending: bool
-) -> Any:
-    """Elements of an all-to-all buffer: block b goes to (comes from) rank b."""
-    per_peer = case.elements // ranks
-    peer = (index // per_peer).astype(xp.uint64)
-    of_rank, of_peer = (_FROM, _TO) if sending else (_TO, _FROM)
-    own = xp.uint64(rank * of_rank % 2**64)
-    bits = _hash(index % per_peer, seed, 64, xp) + peer * xp.uint64(of_peer) + own
+def _sent(case: Case, rank: int, ranks: int, index: Any) -> tuple[Any, Any, Any]:
+    """(j, s, d) of the elements that a rank sends; see the head of this file."""
+    if case.collective == "all_to_all":
+        per_peer = case.elements // ranks
+        return index % per_peer, rank, index // per_peer
+    if case.collective == "send_recv":
+        return index, rank, (rank + 1) % ranks
+    return index, rank, 0
+
+
+def _received(case: Case, rank: int, ranks: int, index: Any) -> tuple[Any, Any, Any]:
+    """(j, s, d) of the elements that a rank receives."""
+    per_peer = max(case.elements // ranks, 1)
+    if case.collective == "all_to_all":
+        return index % per_peer, index // per_peer, rank
+    if case.collective == "all_gather":
+        return index % per_peer, index // per_peer, 0
+    if case.collective == "send_recv":
+        return index, (rank - 1) % ranks, rank
+    return index, case.root, 0
+
+
+def _moved(case: Case, seed: int, index: Any, source: Any, target: Any, xp: ModuleType) -> Any:
+    bits = _hash(index, seed, 64, xp) + _times(source, _FROM, xp) + _times(target, _TO, xp)
     return bits.astype(f"u{case.element_bytes}").view(case.dtype)
+
+
+def _times(rank: Any, factor: int, xp: ModuleType) -> Any:
+    """Ranks, one or an array, times a factor modulo 2^64."""
+    if isinstance(rank, int):
+        return xp.uint64(rank * factor % 2**64)
+    return rank.astype(xp.uint64) * xp.uint64(factor)

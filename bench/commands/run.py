@@ -88,7 +88,10 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Comman
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
 def run(ctx: click.Context, /, **given: Any) -> int:
-    """Measure COLLECTIVEs (all_reduce, all_to_all, barrier) into an HDF5 campaign.
+    """Measure COLLECTIVEs into an HDF5 campaign.
+
+    COLLECTIVE is all_reduce, all_to_all, all_gather, reduce_scatter, broadcast, send_recv (around
+    the ring) or barrier.
 
     Under mpirun this process is one rank. Otherwise mpirun is started once per number of --ranks.
     """

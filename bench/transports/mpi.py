@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...native import Step
 from ..buffers import pointer_of
 from ..collectives import TABLE
@@ -29,6 +31,24 @@ _DATATYPES = {
     "float64": "DOUBLE",
 }
 
+# The function of each collective and its arguments, in MPI's order.
+_CALLS = {
+    "all_reduce": ("MPI_Allreduce", "input receive count type op comm"),
+    "all_to_all": ("MPI_Alltoall", "input count type receive count type comm"),
+    "all_gather": ("MPI_Allgather", "input count type receive count type comm"),
+    "reduce_scatter": ("MPI_Reduce_scatter_block", "input receive count type op comm"),
+    "broadcast": ("MPI_Bcast", "buffer count type root comm"),
+    "send_recv": (
+        "MPI_Sendrecv",
+        "send count type next tag receive count type previous tag comm status",
+    ),
+    "send_recv in_place": (
+        "MPI_Sendrecv_replace",
+        "receive count type next tag previous tag comm status",
+    ),
+    "barrier": ("MPI_Barrier", "comm"),
+}
+
 
 def barrier_step(communicator: Any, group: str = "before") -> Step:
     """Return the step of an MPI barrier."""
@@ -49,64 +69,61 @@ class MpiTransport:
     def __init__(self, communicator: Any) -> None:
         self._communicator = communicator
         self._large_types: list[Any] = []  # derived types must outlive their plans
+        self._status = np.zeros(load_mpi()._sizeof(load_mpi().Status), np.uint8)
 
     def operation(self, case: Case, buffers: Buffers) -> tuple[Step, ...]:
         """Return the steps of one operation."""
-        if case.collective == "barrier":
+        name, arguments = _CALLS[case.collective]
+        comm = handle_of(self._communicator)
+        if name == "MPI_Barrier":
             return (barrier_step(self._communicator, "timed"),)
-        if TABLE[case.collective].reduces:
-            return (self._all_reduce(case, buffers),)
-        return (self._all_to_all(case, buffers),)
+        function, count, datatype = self._counted(name, case)
+        words = {
+            "send": pointer_of(buffers.send),
+            "receive": pointer_of(buffers.receive),
+            "input": int(load_mpi().IN_PLACE) if buffers.in_place else pointer_of(buffers.send),
+            "count": count,
+            "type": handle_of(datatype),
+            "op": handle_of(getattr(load_mpi(), case.operation.upper())),
+            "root": case.root,
+            "next": (self._communicator.rank + 1) % self._communicator.size,
+            "previous": (self._communicator.rank - 1) % self._communicator.size,
+            "tag": 0,
+            "status": self._status.ctypes.data,
+            "comm": comm,
+        }
+        if case.collective == "broadcast":
+            root = self._communicator.rank == case.root and not buffers.in_place
+            words["buffer"] = words["send" if root else "receive"]
+        if case.collective == "send_recv" and buffers.in_place:
+            name, arguments = _CALLS["send_recv in_place"]
+            function = _address(name)
+        return (Step(function, tuple(words[word] for word in arguments.split()), "timed"),)
 
     def describe(self, code: int) -> str:
         """Return MPI's text for an error code."""
         return str(load_mpi().Get_error_string(code))
 
-    def _all_reduce(self, case: Case, buffers: Buffers) -> Step:
-        """MPI_Allreduce(sendbuf, recvbuf, count, datatype, op, comm)."""
-        if case.dtype == "float16":
+    def _counted(self, name: str, case: Case) -> tuple[int, int, Any]:
+        """The function, count and datatype for a message; large counts included."""
+        reduces = TABLE[case.collective].reduces
+        if case.dtype == "float16" and reduces:
             raise TransportError(
                 "mpi: found dtype float16 in a reduction, expected one that MPI reduces"
             )
-        function, fits = _sized("MPI_Allreduce", case.elements)
-        if not fits:
-            raise TransportError(
-                f"mpi: found {case.elements} elements in all_reduce, expected at most {_INT_MAX} "
-                "(this MPI has no MPI_Allreduce_c)"
-            )
-        mpi = load_mpi()
-        operation = getattr(mpi, case.operation.upper())
-        arguments = (
-            self._send_pointer(buffers),
-            pointer_of(buffers.receive),
-            case.elements,
-            handle_of(getattr(mpi, _DATATYPES[case.dtype])),
-            handle_of(operation),
-            handle_of(self._communicator),
-        )
-        return Step(function, arguments, "timed")
-
-    def _all_to_all(self, case: Case, buffers: Buffers) -> Step:
-        """MPI_Alltoall(sendbuf, sendcount, sendtype, recvbuf, recvcount, recvtype, comm)."""
-        count = case.elements // self._communicator.size
+        count = case.elements // (self._communicator.size if TABLE[case.collective].blocks else 1)
         datatype = getattr(load_mpi(), _DATATYPES[case.dtype])
-        function, fits = _sized("MPI_Alltoall", count)
-        if not fits:
-            count, datatype = self._grouped(count, datatype)
-        block = (count, handle_of(datatype))
-        arguments = (
-            self._send_pointer(buffers),
-            *block,
-            pointer_of(buffers.receive),
-            *block,
-            handle_of(self._communicator),
-        )
-        return Step(function, arguments, "timed")
-
-    def _send_pointer(self, buffers: Buffers) -> int:
-        if buffers.send is buffers.receive:
-            return int(load_mpi().IN_PLACE)
-        return pointer_of(buffers.send)
+        large = address_of(f"{name}_c")
+        if count <= _INT_MAX:
+            return _address(name), count, datatype
+        if large is not None:
+            return large, count, datatype
+        if reduces:
+            raise TransportError(
+                f"mpi: found {count} elements in {case.collective}, expected at most {_INT_MAX} "
+                f"(this MPI has no {name}_c)"
+            )
+        return _address(name), *self._grouped(count, datatype)
 
     def _grouped(self, count: int, datatype: Any) -> tuple[int, Any]:
         """The same elements as fewer, larger ones of a derived type."""
@@ -119,14 +136,6 @@ class MpiTransport:
             f"mpi: found {count} elements per peer, expected at most {_INT_MAX} or a number that "
             "a power of two divides (this MPI has no large-count functions)"
         )
-
-
-def _sized(function: str, count: int) -> tuple[int, bool]:
-    """The function for a count, and whether the count fits it."""
-    if count <= _INT_MAX:
-        return _address(function), True
-    large = address_of(f"{function}_c")
-    return (_address(function), False) if large is None else (large, True)
 
 
 def _address(function: str) -> int:

@@ -53,25 +53,34 @@ class StagedTransport:
         """Return copy down, collective, copy up; all ``timed``."""
         if case.collective == "barrier":
             return self._mpi.operation(case, buffers)
-        size = case.message_bytes
-        receive = self._staging("receive", case)
-        in_place = buffers.send is buffers.receive
-        send = receive if in_place else self._staging("send", case)
-        down = Step(self._to_host, (pointer_of(send), pointer_of(buffers.send), size), "timed")
-        up = Step(
-            self._to_device, (pointer_of(buffers.receive), pointer_of(receive), size), "timed"
+        host = self._staging(case, buffers)
+        down = (pointer_of(host.send), pointer_of(buffers.send), buffers.send.nbytes)
+        up = (pointer_of(buffers.receive), pointer_of(host.receive), buffers.receive.nbytes)
+        return (
+            Step(self._to_host, down, "timed"),
+            *self._mpi.operation(case, host),
+            Step(self._to_device, up, "timed"),
         )
-        return (down, *self._mpi.operation(case, Buffers(send, receive)), up)
 
     def describe(self, code: int) -> str:
         """Return a text for an error code of MPI or the driver."""
         return f"CUDA driver or MPI error {code}"
 
-    def _staging(self, name: str, case: Case) -> Any:
+    def _staging(self, case: Case, buffers: Buffers) -> Buffers:
+        """Host arrays that lie to each other as the device's do."""
+        held = [self._region(name, case.message_bytes) for name in ("send", "receive")]
+        first, second = (region[: case.message_bytes].view(case.dtype) for region in held)
+        sent, received = len(buffers.send), len(buffers.receive)
+        if not buffers.in_place:
+            return Buffers(first[:sent], second[:received])
+        offset = (pointer_of(buffers.send) - pointer_of(buffers.receive)) // case.element_bytes
+        return Buffers(second[offset : offset + sent], second[:received], in_place=True)
+
+    def _region(self, name: str, size_bytes: int) -> Any:
         held = self._host.get(name)
-        if held is None or held.nbytes < case.message_bytes:
-            held = self._host[name] = self._allocate(case.message_bytes)
-        return held[: case.message_bytes].view(case.dtype)
+        if held is None or held.nbytes < size_bytes:
+            held = self._host[name] = self._allocate(size_bytes)
+        return held
 
 
 def _address(function: Any) -> int:

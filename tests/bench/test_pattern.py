@@ -132,7 +132,7 @@ def test_two_swapped_blocks_are_wrong_in_every_element(dtype: str) -> None:
 def test_an_unwritten_output_is_found(collective: str, placement: str, dtype: str) -> None:
     """The receive buffer as `prepare` left it, without any communication."""
     case = Case(collective=collective, message_bytes=1024, dtype=dtype, placement=placement)
-    buffers = BufferPool(1024, "host").buffers(case)
+    buffers = BufferPool(1024, "host").buffers(case, 1, 4)
     buffers.prepare(case, 1, 4, 0)
     right = case.elements - buffers.count_wrong(case, 1, 4, 0)
     own_block = case.elements // 4  # in place, the block to oneself is already where it belongs
@@ -158,9 +158,10 @@ def test_the_largest_chunk_boundary_is_seamless() -> None:
 
 def test_buffers_are_page_aligned_and_disjoint_or_one() -> None:
     pool = BufferPool(8192, "host")
-    apart = pool.buffers(Case(collective="all_reduce", message_bytes=8192))
+    apart = pool.buffers(Case(collective="all_reduce", message_bytes=8192), 0, 2)
     assert pointer_of(apart.send) % 4096 == pointer_of(apart.receive) % 4096 == 0
     assert abs(pointer_of(apart.send) - pointer_of(apart.receive)) >= 8192
-    one = pool.buffers(Case(collective="all_reduce", message_bytes=8, placement="in_place"))
-    assert one.send is one.receive
+    one = pool.buffers(Case(collective="all_reduce", message_bytes=8, placement="in_place"), 0, 2)
+    assert pointer_of(one.send) == pointer_of(one.receive)
+    assert one.in_place
     assert one.send.shape == (2,)

@@ -54,6 +54,53 @@ def test_all_to_all_is_right(
 
 
 @pytest.mark.parametrize(
+    "collective", ["all_gather", "reduce_scatter", "broadcast", "send_recv", "all_to_all"]
+)
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize(("dtype", "per_peer"), [("int8", 1), ("int64", 999), ("float32", 70_000)])
+def test_the_other_collectives_are_right(
+    world: Any, session: Any, collective: str, placement: str, dtype: str, per_peer: int
+) -> None:
+    """Blocks of one element, of an odd number, and beyond the chunk that verification takes."""
+    size = per_peer * world.size * BYTES_PER_ELEMENT[dtype]
+    case = Case(
+        collective=collective,
+        message_bytes=size,
+        dtype=dtype,
+        placement=placement,
+        root=world.size - 1,
+    )
+    assert wrong_everywhere(world, measure(case, session(1 << 21))) == 0
+
+
+@pytest.mark.parametrize("collective", ["all_gather", "reduce_scatter", "broadcast", "send_recv"])
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_doing_nothing_is_wrong(world: Any, session: Any, collective: str, placement: str) -> None:
+    """A transport whose call does nothing leaves wrong elements on every rank that receives."""
+    idle = replace(session(), transports={"mpi": _Idle()})
+    case = Case(collective=collective, message_bytes=64 * world.size, placement=placement)
+    wrong = wrong_everywhere(world, measure(case, idle))
+    assert wrong is not None
+    assert wrong > 8 * (world.size - 1)
+
+
+class _Idle:
+    name = "mpi"
+
+    def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
+        return (Step(BUILTINS["nothing"], (), "timed"),)
+
+    def describe(self, code: int) -> str:
+        return ""
+
+
+def test_a_root_that_is_no_rank_is_refused(world: Any, session: Any) -> None:
+    case = Case(collective="broadcast", message_bytes=64, root=world.size)
+    with pytest.raises(CaseError, match=f"root: found {world.size} on {world.size} ranks"):
+        measure(case, session())
+
+
+@pytest.mark.parametrize(
     ("protocol", "least_ns"),
     [
         ({}, 0),
@@ -183,4 +230,6 @@ def test_a_count_that_no_type_can_carry_is_refused(
     )
     odd = Case(collective="all_to_all", message_bytes=101 * world.size * 4)
     with pytest.raises(TransportError, match="101 elements per peer"):
-        session(1 << 20).transports["mpi"].operation(odd, session(1 << 20).pool.buffers(odd))
+        session(1 << 20).transports["mpi"].operation(
+            odd, session(1 << 20).pool.buffers(odd, world.rank, world.size)
+        )

@@ -37,7 +37,18 @@ def host_memory(size_bytes: int) -> Any:
     return np.zeros(size_bytes, np.uint8)
 
 
-@pytest.mark.parametrize("collective", ["all_reduce", "all_to_all", "barrier"])
+@pytest.mark.parametrize(
+    "collective",
+    [
+        "all_reduce",
+        "all_to_all",
+        "all_gather",
+        "reduce_scatter",
+        "broadcast",
+        "send_recv",
+        "barrier",
+    ],
+)
 @pytest.mark.parametrize("placement", ["in_place", "out_of_place"])
 def test_the_result_comes_back_to_the_device(
     world: Any, session: Any, stub: Path, collective: str, placement: str
