@@ -1,13 +1,14 @@
 """Curve: the cost model of a series, its parameters fitted jointly over sizes and scales.
 
-Candidates are every model of the collective and the fastest of them per cell, which is what a
-library that chooses by size does; the one with the least mean |log error| is kept. The interval
-comes from a bootstrap over cells in which that choice is made anew.
+Candidates are every model of the collective, and the fastest per cell of two or of all of them,
+which is what a library that chooses by size does; the one with the least mean |log error| is kept.
+The interval comes from a bootstrap over cells in which that choice is made anew.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from .models import models_of
 from .solve import Solution, solve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -26,11 +27,17 @@ if TYPE_CHECKING:
     from .design import Design
     from .models import Model
 
-__all__ = ["BOOTSTRAPS", "Curve", "Parameter", "fit_curve"]
+__all__ = ["BOOTSTRAPS", "Curve", "Drifting", "Parameter", "drifting", "fit_curve"]
 
 BOOTSTRAPS = 200  # enough for 5 % and 95 % quantiles: 10 draws beyond each
 _NEGLIGIBLE = 1e-3  # share of the time of every cell below which a parameter counts as at its bound
 _HOPELESS = 1.5  # times the best candidate's error: what is worse wins no resampling
+_MOST_DRIFT = 3.0  # prior standard deviations that a drift may lie off
+_LEAST_DRIFT_SD = 0.01
+"""f: half the drift of 2 % per doubling that the real tables show on average; nothing says that it
+goes on as it did."""
+
+_LEAST_ERROR = 1e-4  # of times without noise; keeps the logarithm finite
 _TINY_S = 1e-12  # no collective takes less; keeps logarithms finite
 
 
@@ -126,19 +133,22 @@ def fit_curve(used: Dataset, bootstraps: int = BOOTSTRAPS, seed: int = 0) -> Cur
     models = models_of(used.rows[0].key.collective, len(sizes))
     time_s = used.column("median_s")
     columns = design_of(models, used.column("ranks"), used.column("message_bytes"), sizes)
-    candidates = (*((model,) for model in models), models)
+    candidates = _candidates(models)
     design = identify(columns, time_s, len(sizes))
     generator = np.random.default_rng(seed)
     everything = np.arange(len(time_s))
-    solutions = _solve(design, time_s, everything, range(len(candidates)))
+    members = [tuple(map(models.index, candidate)) for candidate in candidates]
+    solutions = _solve(design, time_s, everything, dict(enumerate(members)))
     choice, solution = _best(solutions)
-    plausible = [i for i, found in solutions.items() if found.error <= _HOPELESS * solution.error]
+    plausible = {
+        i: members[i] for i, found in solutions.items() if found.error <= _HOPELESS * solution.error
+    }
     drawn = [
         _best(_solve(design, time_s, _resample(used.column("ranks"), generator), plausible))
         for _ in range(bootstraps)
     ]
     drawn_values = np.array([found.values for _, found in drawn]).reshape(-1, columns.shape[2])
-    parameters = _parameters(design, time_s, len(sizes), (choice, solution), drawn_values)
+    parameters = _parameters(design, time_s, len(sizes), (members[choice], solution), drawn_values)
     return Curve(
         model=_name(candidates[choice]),
         formula="; ".join(model.formula for model in candidates[choice]),
@@ -152,6 +162,12 @@ def fit_curve(used: Dataset, bootstraps: int = BOOTSTRAPS, seed: int = 0) -> Cur
         unidentified=design.unidentified,
         residual_sd=1.4826 * float(np.median(np.abs(solution.residuals))),
     )
+
+
+def _candidates(models: tuple[Model, ...]) -> tuple[tuple[Model, ...], ...]:
+    """Return single models, pairs, and all of them; a library chooses among few."""
+    pairs = tuple(combinations(models, 2))
+    return (*((model,) for model in models), *pairs, *([models] if len(models) > 2 else []))
 
 
 def _name(models: tuple[Model, ...]) -> str:
@@ -170,14 +186,16 @@ def _resample(ranks: NDArray[np.int64], generator: np.random.Generator) -> NDArr
 
 
 def _solve(
-    design: Design, time_s: NDArray[np.float64], cells: NDArray[np.intp], wanted: Sequence[int]
+    design: Design,
+    time_s: NDArray[np.float64],
+    cells: NDArray[np.intp],
+    wanted: Mapping[int, tuple[int, ...]],
 ) -> dict[int, Solution]:
-    """Solve the wanted candidates on these cells: models alone by their index, then all at once."""
+    """Solve candidates, each given by the indices of its models, on these cells."""
     matrix = design.matrix[:, cells][:, :, design.kept]
     found = {}
-    for index in wanted:
-        columns = matrix if index == len(matrix) else matrix[index : index + 1]
-        solution = solve(columns, time_s[cells])
+    for index, models in wanted.items():
+        solution = solve(matrix[list(models)], time_s[cells])
         values = np.zeros(design.matrix.shape[2])
         values[list(design.kept)] = solution.values
         found[index] = Solution(values=values, residuals=solution.residuals)
@@ -192,11 +210,11 @@ def _parameters(
     design: Design,
     time_s: NDArray[np.float64],
     tiers: int,
-    chosen: tuple[int, Solution],
+    chosen: tuple[tuple[int, ...], Solution],
     drawn: NDArray[np.float64],
 ) -> tuple[Parameter, ...]:
-    choice, solution = chosen
-    columns = design.matrix if choice == len(design.matrix) else design.matrix[[choice]]
+    models, solution = chosen
+    columns = design.matrix[list(models)]
     found = []
     for j in design.kept:
         name = parameter_names(tiers)[j]
@@ -213,3 +231,66 @@ def _parameters(
             )
         )
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Drifting:
+    """A curve whose times grow by a further factor exp(drift) with every doubling of ranks."""
+
+    models: tuple[Model, ...]
+    sizes: tuple[int, ...]
+    values: NDArray[np.float64]
+    drift: float
+    drift_sd: float
+    """How well the drift is known."""
+
+    last: float
+    """Scale at which the factor is 1, in doublings."""
+
+    def log_s(self, cells: Cells) -> NDArray[np.float64]:
+        """Return the logarithm of times in seconds, shape (cell,)."""
+        ranks = cells.ranks.astype(np.int64)
+        times = design_of(self.models, ranks, cells.message_bytes, self.sizes) @ self.values
+        logs = np.log(np.maximum(times.min(axis=0), _TINY_S))
+        return np.asarray(logs + self.drift * (cells.x - self.last))
+
+
+def drifting(curve: Curve, used: Dataset, mean: float, sd: float) -> Drifting:
+    """Fit a curve's models anew, together with a drift whose prior is normal.
+
+    minimise over drift d   N log(mean |log error| at d) + (d - mean)^2 / (2 sd^2)
+    its deviation           sqrt(f^2 + 4 s^2 / (N var(x)))
+
+    as of a slope through N errors of deviation s over scales x, twice as large because the other
+    parameters go with it, and at least f.
+    """
+    from scipy.optimize import minimize_scalar
+
+    models = curve.candidates[curve.choice]
+    ranks, time_s = used.column("ranks"), used.column("median_s")
+    columns = design_of(models, ranks, used.column("message_bytes"), curve.sizes)
+    kept = list(identify(columns, time_s, len(curve.sizes)).kept)
+    doublings = np.log2(ranks / ranks.max())
+
+    def at(drift: float) -> Solution:
+        return solve(columns[:, :, kept], time_s * np.exp(-drift * doublings))
+
+    def cost(drift: float) -> float:
+        misfit = max(at(drift).error, _LEAST_ERROR)
+        return float(len(time_s) * np.log(misfit) + 0.5 * ((drift - mean) / sd) ** 2)
+
+    low, high = mean - _MOST_DRIFT * sd, mean + _MOST_DRIFT * sd
+    found = minimize_scalar(cost, bounds=(low, high), method="bounded", options={"xatol": 2e-3})
+    solution = at(float(found.x))
+    values = np.zeros(columns.shape[2])
+    values[kept] = solution.values
+    noise = 1.4826 * float(np.median(np.abs(solution.residuals)))
+    slope_sd = 2 * noise / np.sqrt(len(time_s) * doublings.var())
+    return Drifting(
+        models=models,
+        sizes=curve.sizes,
+        values=values,
+        drift=float(found.x),
+        drift_sd=float(np.hypot(_LEAST_DRIFT_SD, slope_sd)),
+        last=float(np.log2(ranks.max())),
+    )

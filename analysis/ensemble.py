@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .cells import Cells, cells_of, edge_of
-from .curve import fit_curve
+from .curve import Drifting, drifting, fit_curve
 from .member import Local, Steady
-from .process import condition
+from .process import MEAN_DRIFT, condition
 from .select import draw_log_s, roll, select
 
 if TYPE_CHECKING:
@@ -60,6 +60,13 @@ class Ensemble:
     """What `select` said, by size: it does not depend on the scale."""
 
     @property
+    def physics(self) -> Drifting:
+        """The cost model, with its drift."""
+        member = self.processes[0].member
+        assert isinstance(member, Drifting), "physics comes first"
+        return member
+
+    @property
     def misfit(self) -> float:
         """Standard deviation of log time by which the cost model misses sizes and scales."""
         return self.processes[0].misfit
@@ -70,7 +77,7 @@ class Ensemble:
 
     def _selection(self, size: float) -> Selection:
         if size not in self.selections:
-            self.selections[size] = select(self.origins, size, len(self.processes))
+            self.selections[size] = select(self.origins, size, len(self.processes), self.misfit)
         return self.selections[size]
 
     def draw_s(
@@ -94,7 +101,8 @@ class Ensemble:
                 generator,
             )
             picked = generator.integers(0, len(growth), draws)
-            found[:, j] = np.exp(logs + np.where(member == 0, growth[picked, j], 0.0))
+            drift = self.physics.drift_sd * doublings * generator.standard_normal(draws)
+            found[:, j] = np.exp(logs + np.where(member == 0, growth[picked, j] + drift, 0.0))
         return found
 
     def _growth(self, places: Cells, last: int) -> NDArray[np.float64]:
@@ -116,22 +124,24 @@ def build(rows: Dataset, curve: Curve) -> Ensemble:
 
     def held_back(known: NDArray[np.bool_]) -> list[Process]:
         part = type(rows)(tuple(row for row, used in zip(rows, known, strict=True) if used))
-        return _members(fit_curve(part, bootstraps=0), cells.where(known), time_s[known])
+        return _members(part, fit_curve(part, bootstraps=0), cells.where(known))
 
     return Ensemble(
         curve=curve,
         cells=cells,
-        processes=tuple(_members(curve, cells, time_s)),
+        processes=tuple(_members(rows, curve, cells)),
         origins=roll(cells, time_s, held_back, _LEAST_SCALES),
     )
 
 
-def _members(curve: Curve, cells: Cells, time_s: NDArray[np.float64]) -> list[Process]:
+def _members(rows: Dataset, curve: Curve, cells: Cells) -> list[Process]:
+    time_s = rows.column("median_s")
     few = len(np.unique(cells.ranks)) < _FEW_SCALES
     drift = _DRIFT_FEW if few else _DRIFT
+    physics = drifting(curve, rows, MEAN_DRIFT, drift)
     local = Local(cells=cells, time_s=time_s)
     return [
-        condition(curve, cells, time_s, misfits=_MISFITS, drift=drift),
+        condition(physics, cells, time_s, misfits=_MISFITS, drift=drift, mean_drift=0.0),
         condition(local, cells, time_s, misfits=_MISFITS, drift=drift),
         condition(Steady(), cells, time_s, misfits=_STEADY_MISFITS, drift=_STEADY_DRIFT),
     ]

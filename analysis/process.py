@@ -7,7 +7,8 @@
 
 b is a level per tier, a the misfit of a size, q a random walk over doublings of ranks: what was
 wrong at the largest scale stays wrong, and wrong by more the further one goes. d is a drift per
-doubling, m its mean. a, q and s are those of greatest likelihood on a grid.
+doubling, m its mean. a, q and s are those of greatest likelihood on a grid. A cell that all others
+speak against is one launch's mishap and is given up.
 
 Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), sections 2.2, 2.7
 and 5.4.
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .cells import Cells
     from .member import Member
 
-__all__ = ["Process", "condition"]
+__all__ = ["MEAN_DRIFT", "Process", "condition"]
 
 _SIZE_LENGTH = 4.0
 """Doublings of size over which a misfit is shared; 2 and 8 scored the same on public tables."""
@@ -42,7 +43,8 @@ MEAN_DRIFT = 0.02
 to 3 % per doubling without it."""
 
 _WALKS = (0.003, 0.01, 0.03, 0.1, 0.2)
-_NOISES = (0.01, 0.03, 0.1, 0.2)
+_ODD = 3.0  # standard deviations; beyond lie 0.3 % of a normal distribution
+_NOISES = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,6 +58,7 @@ class Process:
 
     walk: float
     drift: float
+    mean_drift: float
     noise: float
     levels: dict[int, float]
     factor: tuple[NDArray[np.float64], bool]
@@ -69,7 +72,7 @@ class Process:
         from scipy.linalg import cho_solve
 
         near = _covariance(cells, self.cells, self)
-        mean = near @ self.weights + _trend(cells, self.cells, self.levels)
+        mean = near @ self.weights + _trend(cells, self.cells, self.levels, self.mean_drift)
         distance = cells.x - self.cells.x.max()
         own = self.misfit**2 * (1 + _SHARED) + self.walk**2 * (cells.x - self.cells.x.min())
         own = own + (self.drift * distance) ** 2 + self.noise**2
@@ -92,6 +95,7 @@ def condition(
     *,
     misfits: tuple[float, ...],
     drift: float,
+    mean_drift: float = MEAN_DRIFT,
 ) -> Process:
     """Return the process of a member given times, with the most likely of the misfits."""
     from scipy.linalg import cho_factor, cho_solve
@@ -99,39 +103,66 @@ def condition(
     errors = np.log(time_s) - member.log_s(cells)
     tiers = cells.tier
     levels = {int(tier): float(np.median(errors[tiers == tier])) for tier in np.unique(tiers)}
-    errors = errors - _trend(cells, cells, levels)
-    best: tuple[float, Process] | None = None
-    unit = np.eye(len(errors))
-    # Drift and the two kinds of misfit are linear in their variances: build each matrix once.
+    errors = errors - _trend(cells, cells, levels, mean_drift)
+    # Misfit and walk are linear in their variances: build each matrix once.
     base = _covariance(cells, cells, _Scales(misfit=1.0, walk=0.0, drift=0.0))
     walked = _covariance(cells, cells, _Scales(misfit=0.0, walk=1.0, drift=0.0))
     drifted = _covariance(cells, cells, _Scales(misfit=0.0, walk=0.0, drift=drift))
-    for misfit, walk, noise in product(misfits, _WALKS, _NOISES):
-        matrix = misfit**2 * base + walk**2 * walked + drifted + noise**2 * unit
-        factor = cho_factor(matrix)
-        weights = cho_solve(factor, errors)
-        fit = -0.5 * float(errors @ weights) - float(np.log(np.diag(factor[0])).sum())
-        if best is None or fit > best[0]:
-            found = Process(
-                member=member,
-                cells=cells,
-                misfit=misfit,
-                walk=walk,
-                drift=drift,
-                noise=noise,
-                levels=levels,
-                factor=factor,
-                weights=weights,
-            )
-            best = fit, found
-    assert best is not None, "the grid is not empty"
-    return best[1]
+    extra = np.zeros(len(errors))
+    for last in (False, True):
+        known = drifted + np.diag(extra)
+        likeliest = (-np.inf, 0.0, 0.0, 0.0)
+        for misfit, walk, noise in product(misfits, _WALKS, _NOISES):
+            matrix = misfit**2 * base + walk**2 * walked + known + noise**2 * np.eye(len(errors))
+            likeliest = max(likeliest, (_log_likelihood(matrix, errors), misfit, walk, noise))
+        _, misfit, walk, noise = likeliest
+        matrix = misfit**2 * base + walk**2 * walked + known + noise**2 * np.eye(len(errors))
+        if last:
+            break
+        extra = _odd(matrix, errors)
+        if not extra.any():
+            break
+    factor = cho_factor(matrix)
+    return Process(
+        member=member,
+        cells=cells,
+        misfit=misfit,
+        walk=walk,
+        drift=drift,
+        mean_drift=mean_drift,
+        noise=noise,
+        levels=levels,
+        factor=factor,
+        weights=cho_solve(factor, errors),
+    )
 
 
-def _trend(cells: Cells, known: Cells, levels: dict[int, float]) -> NDArray[np.float64]:
+def _log_likelihood(matrix: NDArray[np.float64], errors: NDArray[np.float64]) -> float:
+    from scipy.linalg import cholesky, solve_triangular
+
+    lower = cholesky(matrix, lower=True, check_finite=False)
+    white = solve_triangular(lower, errors, lower=True, check_finite=False)
+    return -0.5 * float(white @ white) - float(np.log(np.diag(lower)).sum())
+
+
+def _odd(matrix: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return variance to add to cells that lie far from what all others say of them.
+
+    Left out, a cell i is forecast with error r_i = (K^-1 e)_i / (K^-1)_ii and variance
+    1 / (K^-1)_ii; beyond 3 standard deviations r_i^2 is added: it then says next to nothing.
+    """
+    inverse = np.linalg.inv(matrix)
+    variance = 1 / np.diag(inverse)
+    left_out = inverse @ errors * variance
+    return np.asarray(np.where(left_out**2 > _ODD**2 * variance, left_out**2, 0.0))
+
+
+def _trend(
+    cells: Cells, known: Cells, levels: dict[int, float], mean_drift: float
+) -> NDArray[np.float64]:
     middle = float(np.mean(list(levels.values())))
     level = np.array([levels.get(tier, middle) for tier in cells.tier.tolist()])
-    found: NDArray[np.float64] = level + MEAN_DRIFT * (cells.x - known.x.max())
+    found: NDArray[np.float64] = level + mean_drift * (cells.x - known.x.max())
     return found
 
 

@@ -43,6 +43,14 @@ _SIZE_LENGTH = 6.0  # doublings of size over which members' merits are pooled; 3
 _PRIOR_CELLS = 20.0  # what the belief that a process's own deviation is right weighs, in cells
 _VARIANCE_SHARE = 0.6  # t_4 of unit scale has variance 2 with tails cut at 6: about 1 / 0.6
 _MOST_Z = 6.0
+_FORGETTING = 0.5
+"""An origin weighs sqrt(1/2) of the one a doubling later: with few scales models are told apart
+badly, and the forecast wanted has them all."""
+
+_PHYSICS_CELLS = 300.0
+"""What a cost model without misfit weighs in advance, in cells: one formula with four parameters
+that meets every size and scale is no accident."""
+
 _LEAST_WIDENING = 0.5
 _EM_ROUNDS = 40
 STEP_CHANCE = 0.05
@@ -71,7 +79,10 @@ class Origins:
     """Shape (forecast,), log seconds."""
 
     size: NDArray[np.float64]
-    """Shape (forecast,), doublings."""
+    """Shape (forecast,), doublings; likewise the next."""
+
+    age: NDArray[np.float64]
+    """Doublings between the largest scale that was seen and the largest there is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,22 +115,26 @@ def roll(
     for origin in scales[least_scales - 1 : -1]:
         later = outer & (cells.ranks > origin)
         places = cells.where(later)
+        age = np.full(later.sum(), np.log2(scales[-1] / origin))
         found = np.array([process.log_s(places) for process in members(cells.ranks <= origin)])
-        parts.append((found[:, 0], found[:, 1], np.log(time_s[later]), places.c))
+        parts.append((found[:, 0], found[:, 1], np.log(time_s[later]), places.c, age))
     if not parts:
         return None
-    mean, sd, true, size = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-    return Origins(mean=mean, sd=sd, true=true, size=size)
+    mean, sd, true, size, age = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
+    return Origins(mean=mean, sd=sd, true=true, size=size, age=age)
 
 
-def select(origins: Origins | None, size: float, members: int) -> Selection:
+def select(origins: Origins | None, size: float, members: int, misfit: float) -> Selection:
     """Return what the forecasts of scales held back say about a place of this size."""
     from scipy.stats import t
 
-    weights = np.full(members, 1 / members)
+    prior = np.ones(members)
+    prior[0] += _PHYSICS_CELLS * (1 - _doubt(misfit)) ** 2
+    weights = prior / prior.sum()
     if origins is None:
         return Selection(weights=weights, widening=np.ones(members))
     near = np.exp(-np.abs(origins.size - size) / _SIZE_LENGTH)
+    near *= 2.0 ** (-_FORGETTING * origins.age)
     near *= len(near) / near.sum()
     z = np.minimum(np.abs(origins.true - origins.mean) / origins.sd, _MOST_Z)
     squares = _VARIANCE_SHARE * (near * z**2).sum(axis=1)
@@ -131,7 +146,7 @@ def select(origins: Origins | None, size: float, members: int) -> Selection:
     for _ in range(_EM_ROUNDS):
         share = weights[:, None] * density
         share /= share.sum(axis=0)
-        weights = ((near * share).sum(axis=1) + 1) / (near.sum() + members)
+        weights = ((near * share).sum(axis=1) + prior) / (near.sum() + prior.sum())
     return Selection(weights=weights, widening=widening)
 
 
