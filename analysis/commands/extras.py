@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from ...bench.sample import Campaign
     from ..fit import Fit
 
-__all__ = ["check_output", "fit_all", "parse_ranks", "read_measured", "require", "write_output"]
+__all__ = [
+    "check_output",
+    "fit_all",
+    "parse_ranks",
+    "read_measured",
+    "require",
+    "require_parquet",
+    "write_output",
+]
 
 
 def require(*modules: str) -> None:
@@ -31,6 +39,20 @@ def require(*modules: str) -> None:
             raise MissingExtraError(
                 f'needs {name}, which is not installed: pip install "collcast[analysis]"'
             )
+
+
+def require_parquet() -> None:
+    """Refuse to go on without pyarrow, which no extra brings: it is larger than all the rest.
+
+    Raises
+    ------
+    MissingExtraError
+        Saying how to install it.
+    """
+    if find_spec("pyarrow") is None:
+        raise MissingExtraError(
+            "Parquet needs pyarrow, which is not installed: pip install pyarrow"
+        )
 
 
 def read_measured(path: Path) -> Campaign:

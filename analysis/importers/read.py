@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from ...bench.errors import CaseError, ImportFormatError
@@ -10,7 +11,7 @@ from . import imb, nccl, osu, param
 from .cells import Cells, Given
 from .line import digest_of, lines_of, opened, unreadable
 from .nccl_json import read_nccl_json
-from .table import is_table_heading, read_csv, read_parquet
+from .table import is_table_heading, read_csv, read_json, read_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,6 +96,8 @@ def _collect(
         found = "nccl-tests-json"
     if found == "nccl-tests-json":
         return found, read_nccl_json(path.read_bytes(), cells, given, str(path))
+    if found == "table" and _is_json(path):
+        return found, read_json(path.read_bytes(), cells, given, renamed, str(path))
     if found == "table" and path.suffix.lower() == ".parquet":
         return found, read_parquet(path, cells, given, renamed, str(path))
     with opened(path) as stream:
@@ -131,7 +134,7 @@ def _detect(path: Path) -> str:
     if path.suffix.lower() == ".parquet":
         return "table"
     if _is_json(path):
-        return "nccl-tests-json"
+        return "table" if _holds_cells(path) else "nccl-tests-json"
     with opened(path) as stream:
         for number, text, _, _ in lines_of(stream):
             if number == 1 and is_table_heading(text):
@@ -143,6 +146,11 @@ def _detect(path: Path) -> str:
         f"{path}: found no line of a known format, expected one of {', '.join(FORMATS[1:])}; "
         "give --format where headings are missing"
     )
+
+
+def _holds_cells(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return re.match(rb'\s*\{\s*"cells"\s*:', stream.read(1 << 12)) is not None
 
 
 def _is_json(path: Path) -> bool:

@@ -12,6 +12,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ...bench.errors import ImportFormatError
 from .cells import Cells, Context, is_real, size_of, us_to_s
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from .cells import Given
 
-__all__ = ["COLUMNS", "collective_of", "is_table_heading", "read_csv", "read_parquet"]
+__all__ = ["COLUMNS", "collective_of", "is_table_heading", "read_csv", "read_json", "read_parquet"]
 
 _NEEDED = ("collective", "ranks", "bytes", "time_us")
 _COUNTS = ("ranks", "ranks_per_node", "repetitions", "wrong")
@@ -105,6 +107,25 @@ def read_parquet(
     except (pyarrow.ArrowException, OSError) as error:
         text = " ".join(str(error).split())
         raise ImportFormatError(f"{where}: found {text!r}, expected Parquet") from error
+
+
+def read_json(
+    data: bytes, cells: Cells, given: Given, renamed: Mapping[str, str], where: str
+) -> int:
+    """Read what ``collcast export --format json`` wrote; return how many cells were skipped.
+
+    Raises
+    ------
+    ImportFormatError
+        If it is no object with a list of objects, ``cells``.
+    """
+    try:
+        content = msgspec.json.decode(data, type=dict[str, list[dict[str, Any]]])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise ImportFormatError(f"{where}: found {error}, expected JSON with cells") from error
+    rows = content.get("cells", [])
+    _expect_columns(rows[0] if rows else (), renamed, where)
+    return _read(iter(rows), cells, given, renamed)
 
 
 def _expect_columns(names: Any, renamed: Mapping[str, str], where: str) -> None:

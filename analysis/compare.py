@@ -1,0 +1,278 @@
+"""Two campaigns, case by case: faster, slower, the same, or not known.
+
+The unit of repetition is the launch: iterations of one launch share its placement, its network and
+their neighbours in time. With y the logarithms of the launches' medians, A the first side::
+
+    log ratio = mean(y_B) - mean(y_A)
+    both sides with 2 launches or more   Welch's t test and interval on y
+    one side with a single launch        pooled s of the other; t with its degrees of freedom
+    a single launch on both sides        s known from other cases or a baseline, or no verdict;
+                                         to it is added what each launch does not know of its own
+                                         median: the spread of the medians of contiguous batches,
+                                         over the square root of their number
+
+Intervals are Student's rather than a bootstrap's: resampling 3 launches a side covers 80 %
+instead of 95 %. P-values are adjusted for the number of cases by Holm's method. A verdict:
+
+    FASTER, SLOWER  adjusted p < 5 %, and the ratio is beyond the least effect
+    SAME            the 95 % interval lies within the least effect
+    AMBIGUOUS       anything else
+
+Sources: Hoefler and Belli, SC15 (launches, nonparametric care); Hunold and Carpen-Amarie, IEEE TPDS
+27 (2016), "Reproducible MPI benchmarking is still not as easy as you think" (the launch is a
+factor); Holm, Scandinavian Journal of Statistics 6 (1979).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .dataset import imported_key_of, key_of
+from .physics import suspicion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..bench.sample import Campaign
+    from .dataset import SeriesKey
+
+__all__ = ["LEAST_EFFECT", "VERDICTS", "Comparison", "Place", "compare", "launches_of"]
+
+VERDICTS = ("SAME", "FASTER", "SLOWER", "AMBIGUOUS")
+
+LEAST_EFFECT = 0.03
+"""Default: a change of less is no change."""
+
+_LEVEL = 0.05
+_BATCHES = 10  # contiguous; long against the dependence of iterations, enough for a spread
+_QUANTILE = 0.9  # of the spreads of other cases: a case without its own may be a noisy one
+
+
+class Place(NamedTuple):
+    """One case on one number of ranks."""
+
+    key: SeriesKey
+    ranks: int
+    message_bytes: int
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One case on both sides."""
+
+    place: Place
+    launches_a: int
+    launches_b: int
+    median_a_s: float
+    """Median over launches of the launches' medians, in seconds."""
+
+    median_b_s: float
+    ratio: float
+    """Time of B over time of A: above 1 is slower."""
+
+    low: float
+    """Lower end of the ratio's 95 % interval; NaN where none can be given."""
+
+    high: float
+    p: float
+    """P-value adjusted for the number of cases; NaN where the spread is not known."""
+
+    verdict: str
+    """One of `VERDICTS`."""
+
+
+class _Evidence(NamedTuple):
+    """Logarithm of the ratio, its standard error, and the degrees of freedom behind that."""
+
+    log_ratio: float
+    error: float
+    freedom: float
+
+
+Launches = dict[Place, list["NDArray[np.float64]"]]
+"""Per place the samples of each launch, in order of time, in seconds."""
+
+
+def launches_of(campaign: Campaign, statistic: str | None = None) -> Launches:
+    """Return the samples by place and launch; what is wrong or suspect is left out.
+
+    An imported cell is a launch of one sample.
+    """
+    found: Launches = {}
+    by_launch: dict[tuple[Place, int], list[NDArray[np.float64]]] = {}
+    for measurement in campaign.measurements:
+        key = key_of(measurement, campaign.launch_of(measurement), statistic)
+        size = measurement.case.message_bytes
+        place = Place(key, measurement.ranks, size, measurement.labels)
+        samples = measurement.sample.seconds(key.statistic)
+        if measurement.wrong or measurement.suspect or not len(samples):
+            continue
+        median_s = float(np.median(samples))
+        if median_s > 0 and not suspicion(key.collective, place.ranks, size, median_s):
+            by_launch.setdefault((place, measurement.launch), []).append(samples)
+    for (place, _), parts in by_launch.items():
+        found.setdefault(place, []).append(np.concatenate(parts))
+    for table in campaign.imported:
+        for index in range(len(table)):
+            cell = table.row(index)
+            if cell["time_s"] > 0 and not cell["suspect"] and cell["wrong"] <= 0:
+                place = Place(imported_key_of(cell), cell["ranks"], cell["message_bytes"], ())
+                found.setdefault(place, []).append(np.array([cell["time_s"]]))
+    return found
+
+
+def compare(
+    first: Launches,
+    second: Launches,
+    *,
+    least_effect: float = LEAST_EFFECT,
+    known: Iterable[Launches] = (),
+) -> list[Comparison]:
+    """Compare the places that both sides have.
+
+    Parameters
+    ----------
+    first, second
+        What `launches_of` returned.
+    least_effect
+        Relative change that matters.
+    known
+        Further campaigns, such as a baseline's history, that tell the spread between launches.
+    """
+    shared = [place for place in first if place in second]
+    spreads = _spreads((first, second, *known))
+    evidence = [_weigh(first[place], second[place], place, spreads) for place in shared]
+    p_values = _holm([_p_value(one) for one in evidence])
+    found = []
+    for place, one, p in zip(shared, evidence, p_values, strict=True):
+        comparison = _describe(place, first[place], second[place], one)
+        comparison = replace(comparison, p=p)
+        found.append(replace(comparison, verdict=_verdict(comparison, least_effect)))
+    return found
+
+
+def _weigh(
+    first: list[NDArray[np.float64]],
+    second: list[NDArray[np.float64]],
+    place: Place,
+    spreads: Mapping[Place | None, tuple[float, float]],
+) -> _Evidence:
+    a, b = _log_medians(first), _log_medians(second)
+    log_ratio = float(b.mean() - a.mean())
+    if len(a) > 1 and len(b) > 1:
+        parts = [float(y.var(ddof=1)) / len(y) for y in (a, b)]
+        error = math.sqrt(sum(parts))
+        below = sum(part**2 / (len(y) - 1) for part, y in zip(parts, (a, b), strict=True))
+        return _Evidence(log_ratio, error, error**4 / below if below > 0 else len(a) + len(b) - 2)
+    spread, freedom = spreads.get(place) or spreads.get(None) or (math.nan, math.nan)
+    own = sum(_own_variance(side[0]) for side in (first, second) if len(side) == 1)
+    error = math.sqrt(spread**2 * (1 / len(a) + 1 / len(b)) + own)
+    return _Evidence(log_ratio, error, freedom)
+
+
+def _own_variance(samples: NDArray[np.float64]) -> float:
+    """Return the variance of the log median of one launch, from contiguous batches."""
+    if len(samples) < 2 * _BATCHES:
+        return 0.0  # contained in the spread between launches, as far as that is known
+    medians = np.array([np.median(batch) for batch in np.array_split(samples, _BATCHES)])
+    medians = medians[medians > 0]
+    return float(np.log(medians).var(ddof=1)) / len(medians) if len(medians) > 1 else 0.0
+
+
+def _spreads(campaigns: Sequence[Launches]) -> dict[Place | None, tuple[float, float]]:
+    """Return standard deviation between launches and its degrees of freedom, by place.
+
+    Under None stands what holds for places that nobody launched twice: a high quantile over the
+    places that somebody did, at the least degrees of freedom among them.
+    """
+    squares: dict[Place, tuple[float, int]] = {}
+    for campaign in campaigns:
+        for place, launches in campaign.items():
+            if len(launches) > 1:
+                y = _log_medians(launches)
+                total, freedom = squares.get(place, (0.0, 0))
+                added = float(((y - y.mean()) ** 2).sum())
+                squares[place] = total + added, freedom + len(y) - 1
+    found: dict[Place | None, tuple[float, float]] = {
+        place: (math.sqrt(total / freedom), freedom) for place, (total, freedom) in squares.items()
+    }
+    if found:
+        spread = float(np.quantile([spread for spread, _ in found.values()], _QUANTILE))
+        found[None] = spread, min(freedom for _, freedom in found.values())
+    return found
+
+
+def _log_medians(launches: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.log(np.array([np.median(samples) for samples in launches]))
+
+
+def _p_value(evidence: _Evidence) -> float:
+    from scipy.stats import t
+
+    log_ratio, error, freedom = evidence
+    if math.isnan(error):
+        return math.nan
+    if error == 0:
+        return 1.0 if log_ratio == 0 else 0.0
+    return float(2 * t.sf(abs(log_ratio) / error, freedom))
+
+
+def _holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values for their number; NaN counts as no test.
+
+    p_(i) becomes the largest of (m - j + 1) p_(j) over j <= i, at most 1.
+    """
+    tested = sorted((p, at) for at, p in enumerate(p_values) if not math.isnan(p))
+    adjusted = [math.nan] * len(p_values)
+    largest = 0.0
+    for rank, (p, at) in enumerate(tested):
+        largest = max(largest, min((len(tested) - rank) * p, 1.0))
+        adjusted[at] = largest
+    return adjusted
+
+
+def _describe(
+    place: Place,
+    first: list[NDArray[np.float64]],
+    second: list[NDArray[np.float64]],
+    evidence: _Evidence,
+) -> Comparison:
+    from scipy.stats import t
+
+    log_ratio, error, freedom = evidence
+    half = float(t.ppf(1 - _LEVEL / 2, freedom)) * error if error > 0 else error
+    median_a_s, median_b_s = (
+        float(np.median([np.median(samples) for samples in side])) for side in (first, second)
+    )
+    return Comparison(
+        place=place,
+        launches_a=len(first),
+        launches_b=len(second),
+        median_a_s=median_a_s,
+        median_b_s=median_b_s,
+        ratio=math.exp(log_ratio),
+        low=_exp(log_ratio - half),
+        high=_exp(log_ratio + half),
+        p=math.nan,
+        verdict="AMBIGUOUS",
+    )
+
+
+def _exp(value: float) -> float:
+    return math.exp(min(value, 700.0))  # two launches a side can leave an interval without end
+
+
+def _verdict(found: Comparison, least_effect: float) -> str:
+    least, most = 1 / (1 + least_effect), 1 + least_effect
+    if math.isnan(found.p):
+        return "AMBIGUOUS"
+    if found.p < _LEVEL and not least < found.ratio < most:
+        return "SLOWER" if found.ratio > 1 else "FASTER"
+    return "SAME" if least < found.low and found.high < most else "AMBIGUOUS"
