@@ -22,7 +22,10 @@ from ..native import BUILTINS, Step
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["STATES", "Board", "Status", "board_folder", "read_board", "remove_board"]
+__all__ = ["IDLE", "STATES", "Board", "Status", "board_folder", "read_board", "remove_board"]
+
+IDLE = "idle"
+"""Operation of a rank that the measuring group leaves out."""
 
 STATES = ("between operations", "before", "inside", "after")
 """Where a rank can be: not in the loop; waiting to start; in the operation; past it."""

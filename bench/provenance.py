@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .device import Device
 
-__all__ = ["collect"]
+__all__ = ["collect", "host_name"]
 
 _PACKAGES = ("collcast", "cupy-cuda12x", "cupy-cuda13x", "h5py", "mpi4py", "nccl4py", "numpy")
 
@@ -45,7 +45,7 @@ def collect(
     EnvironmentMismatchError
         If the ranks do not run the same collcast.
     """
-    host = _host(communicator)
+    host = host_name(communicator)
     place = place_of(host.partition("#")[0], places, os.environ)
     mine = (host, sorted(os.sched_getaffinity(0)), device.uuid, place, version("collcast"))
     everyone = communicator.allgather(mine)
@@ -73,7 +73,7 @@ def collect(
     )
 
 
-def _host(communicator: Any) -> str:
+def host_name(communicator: Any) -> str:
     """The host's name; with COLLCAST_FAKE_NODES=n its ranks are split into n pretended hosts."""
     name = socket.gethostname()
     pretended = os.environ.get("COLLCAST_FAKE_NODES", "")

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from .board import STATES, Board, Status
+from .board import IDLE, STATES, Board, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,8 +73,9 @@ def describe_board(
     """
     if not statuses:
         return ["no rank left a status"]
-    front = max(status.progress for status in statuses)
-    behind = [status for status in statuses if status.progress < front]
+    busy = [status for status in statuses if status.operation != IDLE] or list(statuses)
+    front = max(status.progress for status in busy)
+    behind = [status for status in busy if status.progress < front]
     lines = []
     for (case, operation, state, iteration), count in sorted(
         Counter((s.case, s.operation, s.state, s.iteration) for s in statuses).items(), reverse=True

@@ -64,10 +64,11 @@ def main() -> None:
         bounds_ns += [clock.error_ns(since_ns)] * len(true_ns)
         clock.forget()
     for rank, (errors, bounds) in enumerate(world.gather((errors_ns, bounds_ns)) or []):
+        kept = 100 * np.mean(np.array(errors) <= bounds)
         print(
             f"rank {rank}: error median {np.median(errors):.0f} ns, 99 % "
             f"{np.percentile(errors, 99):.0f} ns, largest {max(errors):.0f} ns; stated bound "
-            f"{np.median(bounds):.0f} ns, kept by {100 * np.mean(np.array(errors) <= bounds):.1f} % "
+            f"{np.median(bounds):.0f} ns, kept by {kept:.1f} % "
             f"of {len(errors)} stamps"
         )
 

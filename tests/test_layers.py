@@ -20,7 +20,7 @@ ORDER = [
     ["bench.board", "bench.launcher", "bench.topology", "bench.timer"],
     ["bench.collectives", "bench.pattern"],
     ["bench.mpi", "bench.buffers", "bench.sweep"],
-    ["bench.transports", "bench.device", "bench.world"],
+    ["bench.transports", "bench.device", "bench.groups", "bench.world"],
     ["bench.provenance", "bench.clock", "bench.stopping", "bench.watchdog"],
     ["bench.sync"],
     ["bench.sampling"],

@@ -41,6 +41,7 @@ class Options:
 
     protocol: Protocol
     launches: int
+    rank_map: str
     topology: Path | None
     timeout_s: float
     resume: bool
@@ -87,6 +88,7 @@ def build_options(given: dict[str, Any]) -> Options:
         fields={name: given[name] for name in ("memory", "dtype", "operation", "placement")},
         protocol=_protocol(given),
         launches=given["launches"],
+        rank_map=given["rank_map"],
         topology=given["topology"],
         timeout_s=parse_seconds(given["timeout"]),
         resume=False,

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..board import Board, board_folder, read_board, remove_board
+from ..board import IDLE, Board, board_folder, read_board, remove_board
 from ..campaign import run_sweep
 from ..device import Device, bind
 from ..errors import CollcastError, StoreError
+from ..groups import check_counts, rank_order, split_off, wait_quietly
 from ..launcher import RANK_0_SPEAKS_S
-from ..provenance import collect
+from ..provenance import collect, host_name
 from ..resume import check_same_machine, missing_cases
 from ..store import (
     campaign_exists,
@@ -32,6 +33,8 @@ from .options import refuse_existing
 from .progress import progress_lines, progress_silent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..case import Case
     from ..environment import Environment
     from .options import Options
@@ -47,7 +50,7 @@ HUNG = 3
 
 def measure_as_rank(options: Options) -> int:
     """Be one rank of a launch."""
-    world = join_world(() if options.resume else options.ranks)
+    world = join_world()
     try:
         _run_in_world(world, options)
     except CollcastError as error:
@@ -61,25 +64,44 @@ def measure_as_rank(options: Options) -> int:
 
 
 def _run_in_world(world: Any, options: Options) -> None:
+    """Measure on every number of ranks in turn; ranks that a group leaves out sleep."""
+    counts = (world.size,) if options.resume or not options.ranks else options.ranks
+    check_counts(counts, world.size)
     launch = _prepare_output(world, options)
-    places = read_topology(options.topology) if options.topology else {}
-    device = bind(world) if options.fields["memory"] == "device" else Device()
-    environment = collect(world, user_command(), places, device)
-    cases = _missing(world, environment, options) if options.resume else options.cases(world.size)
-    if not cases:
-        return
-    show = progress_silent() if options.quiet else progress_lines(len(cases))
     folder = board_folder(options.output)
     board = _open_board(world, folder)
-    with Watchdog(board, world.rank, options.timeout_s, lambda: _end_hang(folder, options)):
-        run_sweep(world, cases, options.protocol, environment, options.output, launch, show, board)
-        world.Barrier()
+    order = rank_order(world.allgather(host_name(world)), options.rank_map)
+    show = progress_silent()
+    if world.rank == 0 and not options.quiet:
+        show = progress_lines(sum(len(options.cases(ranks)) for ranks in counts))
+    for number, ranks in enumerate(counts, start=launch):
+        group = split_off(world, ranks, order)
+        if group is not None:
+            _measure_on(group, number, options, board, show)
+            group.Free()
+        board.begin(0, IDLE)
+        wait_quietly(world)
     board.remove()
     world.Barrier()
     if world.rank == 0:
         remove_board(folder)
-        if not options.append:
+        if campaign_exists(options.output) and not options.append:
             consolidate(options.output)
+
+
+def _measure_on(
+    group: Any, launch: int, options: Options, board: Board, show: Callable[[int, Case], None]
+) -> None:
+    places = read_topology(options.topology) if options.topology else {}
+    device = bind(group) if options.fields["memory"] == "device" else Device()
+    environment = collect(group, user_command(), places, device)
+    cases = _missing(group, environment, options) if options.resume else options.cases(group.size)
+    if not cases:
+        return
+    folder = board_folder(options.output)
+    with Watchdog(board, group.rank, options.timeout_s, lambda: _end_hang(folder, options)):
+        run_sweep(group, cases, options.protocol, environment, options.output, launch, show, board)
+        group.Barrier()
 
 
 def user_command() -> tuple[str, ...]:

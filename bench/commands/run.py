@@ -50,7 +50,8 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Comman
 @click.argument("collectives", nargs=-1, metavar="COLLECTIVE...")
 @click.option("-o", "--output", type=_PATH, help="Campaign file.")
 @click.option("--sizes", default="8:4M", show_default=True, help="FIRST:LAST[:xN] or a list.")
-@click.option("--ranks", default="", callback=_parse_ranks, help="A launch each, such as 1,2,4.")
+@click.option("--ranks", default="", callback=_parse_ranks, help="Numbers of ranks, as 1,2,4.")
+@_choice("--rank-map", ("block", "round-robin"), help="Under mpirun: how --ranks are drawn.")
 @click.option("--launches", type=click.IntRange(1), default=1, help="Launches per number of ranks.")
 @_choice("--protocol", MODES)
 @_choice("--sync", SYNCHRONISATIONS)
@@ -93,7 +94,8 @@ def run(ctx: click.Context, /, **given: Any) -> int:
     COLLECTIVE is all_reduce, all_to_all, all_gather, reduce_scatter, broadcast, send_recv (around
     the ring) or barrier.
 
-    Under mpirun this process is one rank. Otherwise mpirun is started once per number of --ranks.
+    Under mpirun this process is one rank, and of --ranks every number is measured in turn while the
+    other ranks sleep. Otherwise mpirun is started once per number of --ranks.
     """
     options = _resumed(ctx) if given["resume"] else build_options(given)
     if launched_rank(os.environ) is not None:

@@ -22,7 +22,7 @@ QUICK = "--sizes 8:64 --repetitions 5 --warmup 1"
 
 def only_line(done: Any) -> str:
     """The one line that collcast itself wrote; mpirun may have added its banner."""
-    stripped = [line.strip() for line in done.stderr.splitlines()]  # a banner may end in a blank
+    stripped = [line.strip(" \0") for line in done.stderr.splitlines()]  # a banner may end in NUL
     lines = [line for line in stripped if line.startswith("collcast: ")]
     assert len(lines) == 1, done.stderr
     assert "Traceback" not in done.stderr
@@ -135,6 +135,23 @@ def test_other_ranks_than_the_launch_has_are_refused(shell: Any) -> None:
     done = shell(f"mpirun -n 2 collcast run all_reduce --ranks 4 {QUICK} -o run.h5")
     assert done.returncode == 2
     assert "ranks: found 2 ranks under this mpirun, expected --ranks 4" in only_line(done)
+
+
+@pytest.mark.parametrize("rank_map", ["block", "round-robin"])
+def test_several_numbers_of_ranks_under_one_mpirun(
+    shell: Any, tmp_path: Path, rank_map: str
+) -> None:
+    """Groups take ranks host by host or in turn; with two pretended hosts it can be seen."""
+    done = shell(
+        f"mpirun -n 4 collcast run all_reduce --ranks 1,2,4 --rank-map {rank_map} {QUICK} "
+        "-o run.h5",
+        COLLCAST_FAKE_NODES="2",
+    )
+    assert done.returncode == 0, done.stderr
+    campaign = read_campaign(tmp_path / "run.h5")
+    assert [launch.environment.ranks for launch in campaign.launches] == [1, 2, 4]
+    assert sorted(m.ranks for m in campaign.measurements) == [1] * 4 + [2] * 4 + [4] * 4
+    assert {m.wrong for m in campaign.measurements} == {0}
 
 
 def test_many_worlds_of_one_rank_are_noticed(shell: Any, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def start(mpi_environment: dict[str, str], tmp_path: Path, *launcher: str) -> An
          "--timeout", "2s", "-o", "run.h5", *([] if launcher else ["--ranks", "3"])],
         cwd=tmp_path, env=mpi_environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     folder = board_folder(tmp_path / "run.h5")
     while not (folder.exists() and any(s.case > 3 for s in read_board(folder))):
         assert time.monotonic() < deadline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from collcast.bench.campaign import labels_of, run_sweep
 from collcast.bench.device import Device
 from collcast.bench.errors import EnvironmentMismatchError
+from collcast.bench.groups import check_counts, rank_order, split_off, wait_quietly
 from collcast.bench.protocol import Protocol
 from collcast.bench.provenance import collect
 from collcast.bench.store import read_campaign
@@ -112,12 +114,39 @@ def test_labels_follow_from_ranks_cores_and_devices() -> None:
 def test_the_world_must_be_the_one_that_was_asked_for(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    joined = join_world((world.size,))
+    joined = join_world()
     assert joined.size == world.size
     joined.Free()
+    check_counts((1, world.size), world.size)
     with pytest.raises(EnvironmentMismatchError, match="ranks: found"):
-        join_world((world.size + 1,))
+        check_counts((world.size + 1,), world.size)
     for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE"):
         monkeypatch.setenv(name, str(world.size + 7))
     with pytest.raises(EnvironmentMismatchError, match=f"expected {world.size + 7}"):
         join_world()
+
+
+def test_ranks_that_are_left_out_sleep(world: Any) -> None:
+    """While the group works for half a second, the others use less than 5 % of a core."""
+    group = split_off(world, world.size - 1, rank_order(["n"] * world.size, "block"))
+    assert (group is None) == (world.rank == world.size - 1)
+    began_s, used_s = time.monotonic(), time.process_time()
+    if group is not None:
+        assert group.rank == world.rank
+        time.sleep(0.5)
+        group.Free()
+    wait_quietly(world)
+    if group is None:
+        assert time.monotonic() - began_s >= 0.45
+        assert time.process_time() - used_s < 0.05 * 0.5
+
+
+def test_groups_take_hosts_in_turn_or_one_after_the_other(world: Any) -> None:
+    hosts = ["a", "a", "b", "b", "b"]
+    assert rank_order(hosts, "block") == [0, 1, 2, 3, 4]
+    assert rank_order(hosts, "round-robin") == [0, 2, 1, 3, 4]
+    assert rank_order(["a", "b", "a", "b"], "block") == [0, 2, 1, 3]
+    order = list(reversed(range(world.size)))
+    group = split_off(world, world.size, order)
+    assert group.rank == world.size - 1 - world.rank
+    group.Free()
