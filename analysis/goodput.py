@@ -2,9 +2,9 @@
 
     M = 1 day / (N / node x rate)                       mean time between failures of the job
     T* = sqrt(2 M C)                                    Young: time between checkpoints
-    goodput = 1 - C/T* - (T*/2 + R)/M                   full restart: work since the checkpoint is
-                                                        lost, R until all run; never below 0
-    goodput = 1 - S/M                                   shrink and continue: the others go on after S
+    goodput = 1 - C/T* - (T*/2 + R)/M                   full restart: work after the checkpoint
+                                                        is lost, then R; never below 0
+    goodput = 1 - S/M                                  shrink and continue: others go on after S
 
 R is the published cold recovery, a power law through four points of 16,384 to 98,304 GPUs; where
 communicators start in time O(N), that share of it is exchanged. S is the published stall.

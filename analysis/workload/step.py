@@ -1,6 +1,6 @@
-"""Step: time of a training step, split by dimension, and its share of communication not hidden.
+"""Step: time of a training step by dimension, and its share of communication not hidden.
 
-    compute  = m t F / (tp pp) / (peak eff)             m micro-batches of t tokens, F flop per token
+    compute  = m t F / (tp pp) / (peak eff)             m micro-batches of t tokens, F flop each
     bubble   = compute (pp - 1) / (m v)                 v virtual stages per rank
     tensor   = (1 - o) 4 m layers/pp AR(tp, 2 t h)      all-reduce of activations in BF16
     expert   = (1 - o) 2 m moe/pp (A2A(t k h d) + A2A(t k h c))
@@ -8,8 +8,8 @@
     data     = (1 - o) T + max(0, o T - compute), T = AR(dp, (g + p)/2 parameters/rank)
     step     = sum of these;   exposed share = (tensor + expert + pipeline + data) / step
 
-A reduce-scatter of g bytes and an all-gather of p bytes per parameter are priced as one all-reduce
-of their mean. Ranks are numbered tensor, expert, pipeline, data; groups of one kind all act at once.
+Reduce-scatter of g bytes and all-gather of p bytes per parameter are priced as one all-reduce
+of their mean. Ranks are numbered tensor, expert, pipeline, data; groups of a kind act at once.
 What the models leave out is a factor exp(0.2 z) per dimension, as in extrapolation.
 
 Source of the bubble: Narayanan et al., SC21; of the dimensions' order: Llama 3 paper, 3.3.2.

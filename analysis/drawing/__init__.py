@@ -1,0 +1,1 @@
+"""Drawing: pictures of fabrics and scenarios; matplotlib is imported where it is used."""

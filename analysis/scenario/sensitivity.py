@@ -1,0 +1,72 @@
+"""Sensitivity: the interval of a forecast as one assumed tier after the other is let vary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from ..fabrics import Figure, draw_costs
+from ..models import models_of, time_s
+
+if TYPE_CHECKING:
+    from ..fabrics import Fabric, Tier
+
+__all__ = ["Sensitivity", "widen"]
+
+_BYTES = float(1 << 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """All-reduce of 1 MiB over all ranks, tiers outside of this one held at their values."""
+
+    tier: str
+    low_s: float
+    high_s: float
+    """Ends of the 90 % interval."""
+
+    ratio: float
+    """High over low."""
+
+
+def widen(fabric: Fabric, ranks: int, draws: int, seed: int = 0) -> tuple[Sensitivity, ...]:
+    """Return the interval with the innermost tier's figures drawn, then those of each further."""
+    found = []
+    for last in range(len(fabric.tiers)):
+        tiers = tuple(
+            tier if place <= last else _held(tier) for place, tier in enumerate(fabric.tiers)
+        )
+        varied = msgspec.structs.replace(fabric, tiers=tiers)
+        times = np.min(
+            [
+                time_s(model.demand(ranks, varied.sizes), np.array([_BYTES]),
+                       draw_costs(varied, model.pattern, draws, seed))
+                for model in models_of("all_reduce", len(tiers))
+            ],
+            axis=0,
+        )  # fmt: skip
+        low, high = np.quantile(times, (0.05, 0.95))
+        found.append(
+            Sensitivity(
+                tier=fabric.tiers[last].name, low_s=float(low), high_s=float(high),
+                ratio=float(high / low),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _held(tier: Tier) -> Tier:
+    """Return a tier whose figures are exact."""
+    values = {
+        name: _exact(value) for name, value in msgspec.structs.asdict(tier).items()
+        if isinstance(value, Figure)
+    }  # fmt: skip
+    efficiency = {pattern: _exact(figure) for pattern, figure in tier.efficiency.items()}
+    return msgspec.structs.replace(tier, **values, efficiency=efficiency)
+
+
+def _exact(figure: Figure) -> Figure:
+    return msgspec.structs.replace(figure, low=None, high=None)
