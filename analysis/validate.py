@@ -93,8 +93,14 @@ class Validation:
     skipped: dict[str, int]
     """Why series took no part -> how many."""
 
-    suspect: int
-    """Rows that were neither fitted nor scored because they cannot be believed."""
+    suspect: dict[str, int]
+    """Why rows cannot be believed, and were neither fitted nor scored -> how many."""
+
+    @property
+    def doubt(self) -> str:
+        """`suspect` in words."""
+        found = [f"{count} {reason}" for reason, count in sorted(self.suspect.items())]
+        return ", ".join(found) or "none"
 
     def part(self, collective: str) -> Validation:
         """Return the tasks of one collective."""
@@ -158,7 +164,7 @@ def validate(
         holdout=holdout,
         held=tuple(run(forecast, tasks)),
         skipped=skipped,
-        suspect=sum(bool(row.suspect) for row in rows),
+        suspect=dict(Counter(row.suspect for row in rows if row.suspect)),
     )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["validate", "validation_values"]
 
+_FURTHER = 4  # times the holdout: the second section of a page
 _MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
@@ -35,14 +36,16 @@ _MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "SLURM_STEP_NUM_T
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes; or use mpirun."
 )
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
+    "--format", "form", type=click.Choice(["table", "json", "page"]), default="table",
+    show_default=True, help="A page in Markdown also holds out 4 times as much.",
+)  # fmt: skip
 def validate(files: tuple[Path, ...], holdout: int, seed: int, jobs: int, form: str) -> None:
     """Hide the largest scales of FILEs, forecast them from the others, and say how well.
 
     FILEs are campaigns, or tables (.csv) with columns system, collective, backend, ranks, bytes and
     time_us.
     """
+    from ..document import page
     from ..series import read_many
     from ..validate import validate as run
     from .extras import require
@@ -52,7 +55,12 @@ def validate(files: tuple[Path, ...], holdout: int, seed: int, jobs: int, form: 
     with _mapper(jobs) as mapper:
         if mapper is None:  # a rank that works for another
             return
-        found = run(read_many(files), holdout, seed, mapper)
+        rows = read_many(files)
+        found = run(rows, holdout, seed, mapper)
+        if form == "page":
+            further = run(rows, _FURTHER * holdout, seed, mapper)
+            click.echo(page([found, further]), nl=False)
+            return
     if form == "json":
         print_json(validation_values(found))
     else:
@@ -147,7 +155,7 @@ def _print(found: Validation) -> None:
             f"{100 * low:.0f} to {100 * high:.0f} %."
         )
     statuses = ", ".join(f"{count} {name}" for name, count in found.statuses().items()) or "none"
-    click.echo(f"Forecasts: {statuses}. Rows that cannot be believed: {found.suspect}.")
+    click.echo(f"Forecasts: {statuses}. Rows neither fitted nor scored: {found.doubt}.")
     for reason, count in found.skipped.items():
         click.echo(f"{count} series took no part: {reason}.")
 

@@ -46,7 +46,7 @@ def test_what_cannot_be_believed_is_neither_fitted_nor_scored(rows):
         for row in rows
     )
     found = validate(Dataset(spoiled))
-    assert found.suspect == len(SCALES)
+    assert found.suspect == {"physics": len(SCALES)}
     assert 8 not in found.held[0].message_bytes
     clean = validate(Dataset(tuple(row for row in rows if row.message_bytes != 8)))
     assert found.score() == clean.score()
@@ -107,3 +107,16 @@ def test_nothing_to_score_is_said(rows, tmp_path):
     found = json.loads(result.stdout)
     assert found["summary"]["median_error"] is None
     assert found["skipped"] == {"1 of 5 scales at most 1/8 of most": 1}
+
+
+def test_the_page_names_what_failed(rows, tmp_path):
+    slow = tuple(
+        replace(row, median_s=20 * row.median_s) if row.ranks == 128 else row for row in rows
+    )
+    path = table_of(Dataset(slow), tmp_path / "t.csv")
+    page = CliRunner().invoke(command, [path, "--format", "page"], catch_exceptions=False).stdout
+    section = page.split("## Holdout")[1]
+    failed = section.split("### Where it fails")[1]
+    assert "| 128 | 95 % | 0 % | a launch apart |" in failed
+    assert "| 256 |" not in failed
+    assert "## Holdout 32" in page
