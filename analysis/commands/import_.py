@@ -50,11 +50,11 @@ def import_(
     from ..importers.cells import Given
     from ..importers.table import collective_of
     from ..physics import CEILING_BYTES_PER_S, ceiling_of
-    from .extras import require
+    from .extras import require_parquet
 
     _expect_output(output, append=append, force=force)
     if any(path.suffix.lower() == ".parquet" for path in logs):
-        require("pyarrow")
+        require_parquet()
     ceiling = CEILING_BYTES_PER_S
     if fabric is not None:
         from ..fabrics import load_fabric

@@ -1,4 +1,4 @@
-"""``collcast show``: what a campaign holds, as a table, CSV or JSON."""
+"""``collcast show``: what a campaign holds, as a table, CSV or JSON, or as a peer prints it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from ...bench.sample import Campaign
     from ..dataset import Dataset, Row, SeriesKey
+    from .view import Filter
 
 __all__ = ["CSV_COLUMNS", "row_values", "show"]
 
@@ -30,7 +32,7 @@ CSV_COLUMNS = (
     "wrong",
     "suspect",
 )
-"""Columns of ``show --format csv``: stable."""
+"""Columns of ``show --format csv``: stable; those of --percentiles follow."""
 
 
 @click.command()
@@ -47,20 +49,66 @@ CSV_COLUMNS = (
     type=click.Choice(["local_max", "makespan", "after_last_arrival"]),
     help="Statistic of a repetition; by default the one that fits the start synchronisation.",
 )
-def show(file: Path, form: str, statistic: str | None) -> None:
+@click.option("--collective", default="", help="Only these, such as all_reduce,barrier.")
+@click.option("--transport", default="", help="Only these, such as mpi,nccl.")
+@click.option("--ranks", default="", help="Only these, such as 2,4.")
+@click.option("--sizes", default="", help="Only sizes FIRST:LAST, or one size.")
+@click.option("--percentiles", default="", help="Of the repetitions, such as 5,95,99.9.")
+@click.option("--per-rank", is_flag=True, help="A row per rank: which of them are slow.")
+@click.option("--raw", is_flag=True, help="Every stamp, as CSV.")
+@click.option(
+    "--as",
+    "peer",
+    type=click.Choice(["nccl-tests", "osu", "imb"]),
+    help="Print what that program would have printed for these samples.",
+)
+def show(file: Path, **given: Any) -> None:
     """Show what FILE holds: medians with 95 % intervals, bandwidths, wrong elements."""
-    from ..dataset import dataset_of
     from .extras import read_measured
-    from .output import print_csv, print_json
+    from .view import Filter, parse_percentiles, print_peer, print_per_rank, print_raw
 
-    rows = dataset_of(read_measured(file), statistic)
+    views = [name for name in ("per_rank", "raw", "peer") if given[name]]
+    if len(views) > 1:
+        raise click.UsageError("found several of --per-rank, --raw and --as, expected one")
+    percentiles = parse_percentiles(given["percentiles"])
+    chosen = Filter.parse(*(given[name] for name in ("collective", "transport", "ranks", "sizes")))
+    campaign = chosen.campaign(read_measured(file))
+    if given["peer"]:
+        print_peer(campaign, given["peer"])
+    elif given["raw"]:
+        print_raw(campaign)
+    elif given["per_rank"]:
+        print_per_rank(campaign, given["form"])
+    else:
+        _print_rows(campaign, chosen, given["form"], given["statistic"], percentiles)
+
+
+def _print_rows(
+    campaign: Campaign,
+    chosen: Filter,
+    form: str,
+    statistic: str | None,
+    percentiles: tuple[float, ...],
+) -> None:
+    from ..dataset import Dataset, dataset_of
+    from .output import print_csv, print_json
+    from .view import percentile_values, percentiles_of
+
+    rows = Dataset(tuple(row for row in dataset_of(campaign, statistic) if chosen.takes(row)))
+    series = sorted(rows.series().items(), key=lambda item: str(item[0]))
+    found = percentiles_of(campaign, statistic, percentiles)
     if form == "table":
-        for key, series in rows.series().items():
-            _print_series(key, series)
+        for key, members in series:
+            _print_series(key, members, percentiles, found)
         return
-    values = [row_values(row) for series in rows.series().values() for row in series]
+    columns = (*CSV_COLUMNS, *(f"p{percentile:g}_us" for percentile in percentiles))
+    values = [
+        row_values(row) | percentile_values(row, percentiles, found)
+        for _, members in series
+        for row in members
+    ]
     if form == "csv":
-        print_csv(CSV_COLUMNS, values)
+        print_csv(columns, values)
     else:
         print_json({"rows": values})
 
@@ -77,7 +125,7 @@ def row_values(row: Row) -> dict[str, Any]:
     values |= {
         "ranks": row.ranks,
         "message_bytes": row.message_bytes,
-        "repetitions": row.repetitions,
+        "repetitions": row.repetitions if row.repetitions >= 0 else None,
         "launches": row.launches,
         "median_us": row.median_s * 1e6,
         "low_us": row.low_s * 1e6,
@@ -88,38 +136,38 @@ def row_values(row: Row) -> dict[str, Any]:
         "suspect": row.suspect,
         "labels": row.labels,
         "hosts": row.hosts if row.hosts > 0 else None,
+        "system": row.key.system,
     }
-    return {name: plain(values[name]) for name in (*CSV_COLUMNS, "labels", "hosts")}
+    return {name: plain(values[name]) for name in (*CSV_COLUMNS, "labels", "hosts", "system")}
 
 
-def _print_series(key: SeriesKey, series: Dataset) -> None:
+_NUMBERS = ("median_us", "low_us", "high_us", "algbw_gb_per_s", "busbw_gb_per_s")
+
+
+def _print_series(
+    key: SeriesKey, series: Dataset, percentiles: tuple[float, ...], found: dict[Any, Any]
+) -> None:
     from ...bench.units import format_bytes
     from .output import print_table
+    from .view import percentile_values
 
-    heading = (
-        "ranks",
-        "bytes",
-        "median us",
-        "low us",
-        "high us",
-        "algbw GB/s",
-        "busbw GB/s",
-        "wrong",
-    )
+    names = (*_NUMBERS, *(f"p{percentile:g}_us" for percentile in percentiles))
+    heading = ("ranks", "bytes", "median us", "low us", "high us", "algbw GB/s", "busbw GB/s")
+    more = tuple(f"p{percentile:g} us" for percentile in percentiles)
     lines = []
     for row in series:
-        values = row_values(row)
-        numbers = ("median_us", "low_us", "high_us", "algbw_gb_per_s", "busbw_gb_per_s")
+        values = row_values(row) | percentile_values(row, percentiles, found)
         lines.append(
             [
                 str(row.ranks),
                 format_bytes(row.message_bytes),
-                *("" if values[name] is None else _digits(values[name]) for name in numbers),
+                *("" if values[name] is None else _digits(values[name]) for name in names),
                 "" if values["wrong"] is None else str(values["wrong"]),
                 ", ".join([*row.labels, *([row.suspect] if row.suspect else [])]),
             ]
         )
-    print_table(f"{key} ({key.statistic})", (*heading, "notes"), lines)
+    title = " ".join(f"{key} ({key.statistic})".split()).replace(" ()", "")
+    print_table(title, (*heading, *more, "wrong", "notes"), lines)
 
 
 def _digits(value: float) -> str:

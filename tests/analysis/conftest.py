@@ -195,3 +195,18 @@ def campaign_file(tmp_path):
     path = tmp_path / "run.h5"
     write_campaign(path, make_campaign())
     return path
+
+
+@pytest.fixture
+def make_table():
+    """An imported table of (bytes, seconds, suspect) on 4 ranks."""
+    from collcast.analysis.importers.cells import Cells, Context
+
+    def make(rows, **context):
+        cells = Cells()
+        shared = {"collective": "all_reduce", "transport": "nccl", "ranks": 4} | context
+        for message_bytes, time_s, suspect in rows:
+            cells.add(Context(**shared, suspect=suspect), message_bytes, time_s)
+        return cells.table("a.log", "0" * 64, "table", 3)
+
+    return make
