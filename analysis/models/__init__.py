@@ -6,11 +6,22 @@ business. So the same model is fitted to one measured tier and evaluated on a fa
 
 from __future__ import annotations
 
-from . import bruck, pairwise, rabenseifner, recursive_doubling, ring, two_level
+from ...bench.errors import CaseError
+from . import (
+    broadcast,
+    bruck,
+    gather,
+    pairwise,
+    rabenseifner,
+    recursive_doubling,
+    ring,
+    tree,
+    two_level,
+)
 from .cost import Costs, time_s
 from .model import LAYOUTS, Demand, Model
 
-__all__ = ["LAYOUTS", "MODELS", "Costs", "Demand", "Model", "models_of", "time_s"]
+__all__ = ["LAYOUTS", "MODELS", "Costs", "Demand", "Model", "model_named", "models_of", "time_s"]
 
 MODELS: tuple[Model, ...] = (
     recursive_doubling.MODEL,
@@ -19,12 +30,37 @@ MODELS: tuple[Model, ...] = (
     two_level.MODEL,
     bruck.MODEL,
     pairwise.MODEL,
+    *gather.MODELS,
+    *broadcast.MODELS,
+    *tree.MODELS,
 )
 """Every model."""
 
 
 def models_of(collective: str, tiers: int = 1) -> tuple[Model, ...]:
-    """Return the models of a collective that mean something on so many tiers; maybe none."""
+    """Return the default models of a collective that mean something on so many tiers; maybe none.
+
+    Default models are those that a library may be thought to use when nothing is said.
+    """
     return tuple(
-        model for model in MODELS if model.collective == collective and model.least_tiers <= tiers
+        model
+        for model in MODELS
+        if model.default and model.collective == collective and model.least_tiers <= tiers
     )
+
+
+def model_named(collective: str, name: str) -> Model:
+    """Return one model of a collective, default or not.
+
+    Raises
+    ------
+    CaseError
+        If there is none of this name.
+    """
+    known = {model.name: model for model in MODELS if model.collective == collective}
+    if name not in known:
+        raise CaseError(
+            f"algorithm of {collective}: found {name!r}, expected one of "
+            f"{', '.join(known) or 'none: no model'}"
+        )
+    return known[name]

@@ -64,6 +64,9 @@ class Model:
     least_tiers: int = 1
     """Tiers below which the algorithm is another one."""
 
+    default: bool = True
+    """Whether a library may be thought to use it when nothing is said; others go by name."""
+
     def demand(self, ranks: int, sizes: Sequence[int] = (), layout: str = "contiguous") -> Demand:
         """Return the demand of `ranks` ranks on tiers of these sizes; none means one tier.
 
