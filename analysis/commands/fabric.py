@@ -155,11 +155,18 @@ def check(file: Path) -> None:
 @click.option("--tiers", type=int, default=0, help="Of switches; the fewest that fit by default.")
 @click.option("--taper", type=float, default=1.0, show_default=True, help="Of the outermost tier.")
 @click.option("--campaign", type=click.Path(path_type=Path), help="Fit this machine instead.")
+@click.option(
+    "--nccl-topology",
+    "topology",
+    type=click.Path(path_type=Path),
+    help="NCCL's XML of one node, for --domain and --nic.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="NAME.toml by default.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def new(
     name: str, endpoints: int, nic_gbit: float, ports: int, port_gbit: float, planes_per_nic: int,
     rail_planes: int, rails: int, domain: int, tiers: int, taper: float, campaign: Path | None,
+    topology: Path | None,
     output: Path | None, force: bool,
 ) -> None:  # fmt: skip
     """Build fabric NAME from radix, rates and size, or from a campaign of this machine."""
@@ -169,6 +176,8 @@ def new(
 
     path = output or Path(f"{name}.toml")
     check_output(path, (".toml",), force=force)
+    if topology is not None:
+        domain, nic_gbit = _node(topology, nic_gbit)
     if campaign is not None:
         found = _measured(name, campaign)
     else:
@@ -183,6 +192,19 @@ def new(
     write_output(path, lambda stream: stream.write(to_toml(found).encode()))
     sizes = ", ".join(f"{tier.name} {tier.size.value:,.0f}" for tier in found.tiers)
     click.echo(f"{path}: {sizes}")
+
+
+def _node(topology: Path, nic_gbit: float) -> tuple[int, float]:
+    """Return GPUs and the NIC rate, in Gbit/s, of the node that an XML file describes."""
+    from ...bench.errors import FabricError
+    from ..fabrics.formats import read_nccl_topology
+
+    try:
+        node = read_nccl_topology(topology.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FabricError(f"{topology}: cannot be read: {error.strerror}") from error
+    rates = node.nic_bits_per_s
+    return node.gpus, max(rates) / 1e9 if rates else nic_gbit
 
 
 def _measured(name: str, campaign: Path) -> Fabric:

@@ -132,9 +132,9 @@ def _print_machine(form: str, machine: Machine, found: Scenario) -> None:
         ("series", "parameter", "value", "low", "high", "unit"),
         [[f.series, f.name, f"{f.value:.4g}", f"{f.low:.4g}", f"{f.high:.4g}", f.unit]
          for f in machine.fitted])  # fmt: skip
-    print_block(form, "Forecast of 1 MiB from measured to assumed",
-        ("collective", "ranks", "status", "time us", "90 % interval us", "assumed tiers"),
-        [[p.collective, f"{p.ranks:,}", p.status, _us(p.time_us),
+    print_block(form, "Forecast from measured to assumed",
+        ("collective", "bytes", "ranks", "status", "time us", "90 % interval us", "assumed tiers"),
+        [[p.collective, str(p.message_bytes), f"{p.ranks:,}", p.status, _us(p.time_us),
           f"{_us(p.low90_us)} to {_us(p.high90_us)}", ", ".join(p.assumed_tiers)]
          for p in machine.forecast])  # fmt: skip
     click.echo(

@@ -63,7 +63,7 @@ def _panel(axes: Axes, name: str, rows: list[StepRow]) -> None:
 
 def _tick(row: StepRow) -> str:
     best, middle, worst = (f"{100 * share:.0f}" for share in row.shrink_goodput)
-    return f"{count_text(row.gpus)} \n{middle} %\n({worst} to {best})"
+    return f"{count_text(row.gpus)}\n{middle} %\n({worst} to {best})"
 
 
 def _legend(figure: Figure) -> None:
@@ -78,5 +78,10 @@ def _legend(figure: Figure) -> None:
     marks.append(Line2D([], [], color="black", marker="|", label="90 % interval of the step"))
     figure.legend(handles=marks, loc="lower left", bbox_to_anchor=(0.06, 0.035), ncols=4,
                   frameon=False, fontsize=8.5)  # fmt: skip
-    figure.text(0.065, 0.015, "below the sizes: goodput where other replicas go on after a failure, range over "
-                "published rates of failures", fontsize=8.5)  # fmt: skip
+    figure.text(
+        0.065,
+        0.015,
+        "below the sizes: goodput where other replicas go on after a failure, and its range over "
+        "the published rates of failures",
+        fontsize=8.5,
+    )

@@ -60,8 +60,8 @@ def _claim(axes: Axes) -> None:
     axes.plot(3e8, 1e6, "X", color="black", ms=10, zorder=5)
     text = "the claim: 1M GPUs on 300 MW,\n0.30 kW per GPU: 5 to 10 times too low"
     axes.annotate(
-        text, (3e8, 1e6), (-12, 0), textcoords="offset points", fontsize=8.5, ha="right",
-        va="center",
+        text, (3e8, 1e6), (0, 10), textcoords="offset points", fontsize=8.5, ha="center",
+        va="bottom",
     )  # fmt: skip
 
 

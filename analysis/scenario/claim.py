@@ -200,9 +200,9 @@ def _one_job(fabric: Fabric) -> Claim:
     return Claim(
         claim=f"one training job on all {gpus:,} GPUs",
         verdict="inconsistent" if full.share[0] < 0.5 and high < 0.5 else "not decidable",
-        follows=f"with today's recovery: full restart leaves {full.share[1]:.0%} of the time, going on "
-        f"without the failed replica {low:.0%} to {high:.0%}; 80 % would need stalls below "
-        f"{0.2 * shrink.mtbf_s[1]:.0f} s per failure",
+        follows=f"with today's recovery, full restart leaves {full.share[1]:.0%} of the time, "
+        f"going on without the failed replica {low:.0%} to {high:.0%}; 80 % would need stalls "
+        f"below {0.2 * shrink.mtbf_s[1]:.0f} s per failure",
         arithmetic=f"failures {minutes[2]:.1f} to {minutes[0]:.1f} min apart; recovery "
         f"{full.stall_s / 60:.0f} min, stall {shrink.stall_s / 60:.0f} min",
         sources="rates: Llama 3 paper, arXiv:2410.21680, arXiv:2602.00277; start: arXiv:2510.20171",

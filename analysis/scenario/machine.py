@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fitted", "Machine", "Measured", "read_machine"]
 
-_BYTES = 1 << 20
+_NEAR_BYTES = 1 << 20  # the measured size nearest to it is forecast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +54,11 @@ def read_machine(fits: Sequence[Fit], fabric: Fabric, seed: int = 0) -> Machine:
     """Return what the fits of a campaign say, and their forecasts up to the fabric's end."""
     forecast: list[Prediction] = []
     for fit in fits:
-        ranks = {max((row.ranks for row in fit.rows), default=1)}
+        used = [row for row in fit.rows if row.fit_for_fitting] or list(fit.rows)
+        ranks = {max(row.ranks for row in used)}
+        size = min({row.message_bytes for row in used}, key=lambda n: abs(n - _NEAR_BYTES))
         ranks |= {min(size, round(fabric.endpoints.value)) for size in fabric.sizes}
-        forecast += Extrapolator(fit=fit, fabric=fabric, seed=seed).predict(sorted(ranks), [_BYTES])
+        forecast += Extrapolator(fit=fit, fabric=fabric, seed=seed).predict(sorted(ranks), [size])
     return Machine(
         measured=tuple(
             Measured(

@@ -94,6 +94,7 @@ def examine(
     CaseError, FabricError
         If the fabric does not hold so many GPUs, or lacks a section.
     """
+    power_of(fabric)  # a fabric without power is no site
     most = round(fabric.endpoints.value)
     counts = tuple(gpus) or tuple(n for n in DEFAULT_GPUS if n <= most) or (most,)
     for count in counts:

@@ -36,12 +36,12 @@ def to_infragraph(fabric: Fabric) -> str:
         for tier, found in zip(tiers, size.tiers, strict=True)
     ]
     names = ["endpoint", *(tier.name for tier in tiers)]
-    switches = [_device(name, "port", round(switch.ports.value), "port")
+    switches = [_device(name, "port", round(switch.ports.value), "port", "switch")
                 for name, switch in fabric.switches.items()]  # fmt: skip
     text: dict[str, Any] = {
         "name": fabric.name,
         "description": fabric.title,
-        "devices": [_device("endpoint", "nic", 1, "nic"), *switches],
+        "devices": [_device("endpoint", "nic", 1, "nic", "xpu"), *switches],
         "links": [_link(tier) for tier in tiers],
         "instances": instances,
         "edges": [
@@ -57,10 +57,23 @@ def to_infragraph(fabric: Fabric) -> str:
     return json.dumps(text, indent=2) + "\n"
 
 
-def _device(name: str, component: str, count: int, kind: str) -> dict[str, Any]:
+def _device(name: str, component: str, count: int, kind: str, inside: str) -> dict[str, Any]:
+    """Return a device: what computes or switches inside, joined to its NICs or ports."""
     return {
         "name": name,
-        "components": [{"name": component, "count": count, "choice": kind, kind: {}}],
+        "components": [
+            {"name": "core", "count": 1, "choice": inside, inside: {}},
+            {"name": component, "count": count, "choice": kind, kind: {}},
+        ],
+        "links": [{"name": "board"}],
+        "edges": [
+            {
+                "ep1": {"component": "core"},
+                "ep2": {"component": component},
+                "scheme": "many2many",
+                "link": "board",
+            }
+        ],
     }
 
 
