@@ -15,7 +15,8 @@ their neighbours in time. With y the logarithms of the launches' medians, A the 
                                          foresees
 
 Intervals are Student's rather than a bootstrap's: resampling 3 launches a side covers 80 %, and 10
-cover 92 %, instead of 95 %. P-values are adjusted for the number of cases by Holm's method. A verdict:
+cover 92 %, instead of 95 %. P-values are adjusted for the number of cases by Holm's method. A
+verdict:
 
     FASTER, SLOWER  adjusted p < 5 %, and the ratio is beyond the least effect
     SAME            the 95 % interval lies within the least effect
@@ -227,7 +228,7 @@ def _spreads(campaigns: Sequence[Launches]) -> dict[Place | None, _Spread]:
 
 
 def _log_medians(launches: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    return np.log(np.array([np.median(samples) for samples in launches]))
+    return np.asarray(np.log([np.median(samples) for samples in launches]), np.float64)
 
 
 def _p_value(evidence: _Evidence) -> float:

@@ -117,7 +117,8 @@ def _tables(campaign: Campaign) -> Iterable[_Table]:
     for found in campaign.measurements:
         case = found.case
         # nccl-tests prints both placements in one row.
-        key = (case.collective, case.transport, f"{found.ranks:9d}", f"{found.launch:9d}")
+        key: tuple[str, ...] = (case.collective, case.transport)
+        key += f"{found.ranks:9d}", f"{found.launch:9d}"
         kind = (case.algorithm, case.dtype, case.operation, case.memory, str(case.root))
         groups.setdefault(key + kind, []).append(found)
     for key in sorted(groups):

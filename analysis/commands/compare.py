@@ -69,7 +69,7 @@ def compare(
             f"found {len(files)} files, expected A and B, or B and --baseline FILE"
         )
     first, second = (comparing.launches_of(read_measured(path), statistic) for path in paths)
-    known = ()
+    known: tuple[Launches, ...] = ()
     if baseline is not None and len(files) == 2:
         known = (comparing.launches_of(read_measured(baseline), statistic),)
     found = comparing.compare(first, second, least_effect=effect, known=known)
