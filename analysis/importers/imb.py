@@ -83,7 +83,7 @@ class ImbReader:
             return False
         cell = dict(zip(self._columns, words, strict=True))
         time = next((cell[name] for name in _TIMES if name in cell), "")
-        size_text, repetitions = cell.get("#bytes", "0"), cell.get("#repetitions", "")
+        size_text, repetitions = cell.get("#bytes", self._no_size()), cell.get("#repetitions", "")
         if not (time and size_text.isdigit() and repetitions.isdigit() and len(repetitions) < 10):
             return False
         defect = float(cell.get("defects", "0")) > 0
@@ -96,6 +96,10 @@ class ImbReader:
         )
         self._cells.add(context, size, us_to_s(time), low_s, high_s)
         return True
+
+    def _no_size(self) -> str:
+        """Return the size where the heading has none: only a barrier has none."""
+        return "0" if self._collective.removeprefix("nonblocking_") == "barrier" else ""
 
     def _known(self, repetitions: int, suspect: str) -> Context:
         found = self._contexts.get((repetitions, suspect))

@@ -120,7 +120,8 @@ class OsuReader:
         validation = cell.pop("Validation", "")
         if validation not in {"", "Pass", "Fail"} or not all(map(is_real, cell.values())):
             return False
-        size_text = cell.get("Size", cell.get("Size(B)", "0"))
+        barrier = self._collective.removeprefix("nonblocking_") == "barrier"
+        size_text = cell.get("Size", cell.get("Size(B)", "0" if barrier else ""))
         time = next((cell[name] for name in _TIMES if name in cell), "")
         rate = next((cell[name] for name in _RATES if name in cell), "")
         if not size_text.isdigit() or not (time or rate):

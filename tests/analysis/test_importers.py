@@ -228,6 +228,16 @@ def test_osu_barrier_bandwidth_nonblocking_and_unknown(read):
     assert list(table.suspect) == ["", "", ""]
 
 
+def test_a_row_without_size_belongs_to_a_barrier_only(read):
+    """A heading that lost its lines between: the barrier's time is not an all-to-all's."""
+    cut = IMB.replace("256          640", "x").split("# Benchmarking Barrier\n")
+    text = "# Benchmarking Alltoall\n" + cut[1]
+    assert cells(read(text)) == [("pingpong", 64, 0.4)]
+    barrier = "# OSU MPI Allreduce Latency Test v7.0\n# Avg Latency(us)\n            4.50\n"
+    with pytest.raises(ImportFormatError, match="expected at least 1"):
+        read(barrier, ranks=4)
+
+
 def test_omb_py(read):
     text = "# OMB Python MPI Allgather Test\n# Size (B)      Latency (us)\n8      2.25\n"
     table = read(text, ranks=3)
