@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..fabrics import load_facts
 from ..power import power_of
 from .style import ASSUMED_INK, GREY, STYLE, count_text, head
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["draw_supply"]
 
 _INKS = ("#009E73", "#0072B2", "#D55E00", "#CC79A7")
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), "-.")
+_LEAST_W, _MOST_W, _MOST_GPUS = 8e7, 3.6e9, 3.2e6
 _WATT_TICKS = (1e8, 1.5e8, 3e8, 5e8, 1e9, 2e9, 3e9)
 _GPU_TICKS = (50_000, 100_000, 200_000, 550_000, 1_000_000, 2_000_000)
 
@@ -27,23 +30,18 @@ def draw_supply(fabric: Fabric) -> Figure:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    power = power_of(fabric)
-    cases = sorted(power.all_in.items(), key=lambda item: item[1].value)
-    supply = np.geomspace(8e7, 3.6e9, 50)
+    cases = sorted(power_of(fabric).all_in.items(), key=lambda item: item[1].value)
+    supply = np.geomspace(_LEAST_W, _MOST_W, 50)
     with rc_context(STYLE):
         figure = Figure(figsize=(9.2, 5.6))
-        axes = figure.add_axes((0.085, 0.17, 0.72, 0.66))
-        for (name, found), ink, dashes in zip(
-            cases, _INKS, ("-", (0, (5, 2)), (0, (1.5, 1.5)), "-."), strict=False
-        ):
+        axes = figure.add_axes((0.085, 0.12, 0.72, 0.71))
+        for (_, found), ink, dashes in zip(cases, _INKS, _DASHES, strict=False):
             axes.plot(supply, supply / found.value, color=ink, lw=2, ls=dashes)
-            text = f"{found.value / 1e3:.2f} kW, {name.replace('_', ' ')}"
-            axes.annotate(text, (supply[-1], supply[-1] / found.value), (6, 0), color=ink,
-                          textcoords="offset points", va="center", fontsize=8.5)  # fmt: skip
+        _name_lines(axes, [(name, found.value) for name, found in cases])
         _supplies(axes, fabric)
         if fabric.name.startswith("colossus-2"):
-            _claim(axes)
-        axes.set(xscale="log", yscale="log", xlim=(8e7, 3.6e9), ylim=(3e4, 2.6e6),
+            _claim(axes, [found.value for _, found in cases])
+        axes.set(xscale="log", yscale="log", xlim=(_LEAST_W, _MOST_W), ylim=(3e4, _MOST_GPUS),
                  xlabel="supply of the site", ylabel="GPUs that it runs")  # fmt: skip
         axes.set_xticks(_WATT_TICKS, [_watts(value) for value in _WATT_TICKS])
         axes.set_yticks(_GPU_TICKS, [count_text(value) for value in _GPU_TICKS])
@@ -55,21 +53,42 @@ def draw_supply(fabric: Fabric) -> Figure:
     return figure
 
 
-def _claim(axes: Axes) -> None:
-    """Mark what the seed puts together."""
-    axes.plot(3e8, 1e6, "X", color="black", ms=10, zorder=5)
-    text = "the claim: 1M GPUs on 300 MW,\n0.30 kW per GPU: 5 to 10 times too low"
+def _name_lines(axes: Axes, cases: list[tuple[str, float]]) -> None:
+    """Name each line at its end, far enough below the name above it to be read."""
+    least = 0.055  # of the axes' height: what a line of text needs
+    above = 2.0
+    for (name, watts), ink in zip(cases, _INKS, strict=False):
+        gpus = _MOST_W / watts
+        place = float(np.log(gpus / 3e4) / np.log(_MOST_GPUS / 3e4))
+        place = above = min(place, above - least)
+        axes.text(1.01, place, f"{watts / 1e3:.2f} kW, {name.replace('_', ' ')}", color=ink,
+                  fontsize=8.5, va="center", transform=axes.transAxes)  # fmt: skip
+
+
+def _claim(axes: Axes, cases: list[float]) -> None:
+    """Mark what the seed puts together: GPUs of the goal, power of the first site."""
+    seed = load_facts("seed")
+    gpus, supply = seed["seed_gpus"].value, seed["seed_power"].value
+    each = supply / gpus
+    axes.plot(supply, gpus, "X", color="black", ms=10, zorder=5)
+    text = (
+        f"the claim: {count_text(gpus)} GPUs on {_watts(supply)},\n{each / 1e3:.2f} kW per GPU: "
+        f"{min(cases) / each:.0f} to {max(cases) / each:.0f} times too low"
+    )
     axes.annotate(
-        text, (3e8, 1e6), (0, 10), textcoords="offset points", fontsize=8.5, ha="center",
-        va="bottom",
+        text, (supply, gpus), (0, 10), textcoords="offset points", fontsize=8.5, ha="center",
+        va="bottom", bbox={"fc": "white", "ec": "none", "alpha": 0.85, "pad": 1},
     )  # fmt: skip
 
 
 def _supplies(axes: Axes, fabric: Fabric) -> None:
     """Mark what the fabric file says of the site, its name along the line."""
+    names: dict[float, list[str]] = {}
     for name, figure in power_of(fabric).supply.items():
-        axes.axvline(figure.value, color=GREY, lw=0.9, ls=":", zorder=1)
-        axes.text(figure.value * 0.985, 3.3e4, name.replace("_", " "), rotation=90, fontsize=8,
+        names.setdefault(figure.value, []).append(name.replace("_", " "))
+    for watts, found in names.items():
+        axes.axvline(watts, color=GREY, lw=0.9, ls=":", zorder=1)
+        axes.text(watts * 0.985, 3.3e4, ", ".join(found), rotation=90, fontsize=8,
                   color=ASSUMED_INK, ha="right", va="bottom")  # fmt: skip
 
 

@@ -33,6 +33,8 @@ DEFAULT_GPUS = (200_000, 550_000, 1_000_000)
 """The site now, the first batch of the next, its goal."""
 
 DRAWS = 1000
+LLAMA_REPLICAS = 128
+"""Data-parallel replicas on 16,384 GPUs (Llama 3 paper, Table 4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +140,16 @@ def _statement(fabric: Fabric, gpus: int) -> str:
         "most sensitive to the failure rate and the stall per failure, to the efficiency while "
         "computing (one number, fitted to Llama 3 405B), to the overlap of tensor-parallel "
         "communication, and to the taper of the outermost tier. The global batch grows with the "
-        "job; at a fixed batch of 16 million tokens Llama 3 405B could not use more than 262,144 "
+        f"job; at the batch it was trained with, Llama 3 405B could not use more than {_fixed():,} "
         "GPUs."
     )
+
+
+def _fixed() -> int:
+    """Return the GPUs at which Llama 3 405B's published batch is one sequence per replica."""
+    w = load_workload("llama-3-405b")
+    published = LLAMA_REPLICAS * w.micro_batches.value
+    return round(published * w.tensor.value * w.pipeline.value)
 
 
 def _row(step: Step, fabric: Fabric) -> StepRow:
