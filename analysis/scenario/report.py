@@ -19,7 +19,7 @@ from ..size import Size, measure_size
 from ..workload import DIMENSIONS, load_workload, price_step, workloads
 from .claim import Claim, check_claims
 from .diagnostic import Diagnostic, diagnose
-from .sensitivity import Sensitivity, widen
+from .sensitivity import Effect, Sensitivity, rank_effects, widen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,9 @@ DEFAULT_GPUS = (200_000, 550_000, 1_000_000)
 """The site now, the first batch of the next, its goal."""
 
 DRAWS = 1000
+STATED = "llama-3-405b"
+"""The workload of the first paragraph: the one that was fitted."""
+
 LLAMA_REPLICAS = 128
 """Data-parallel replicas on 16,384 GPUs (Llama 3 paper, Table 4)."""
 
@@ -69,6 +72,9 @@ class Scenario:
 
     fabric: str
     statement: str
+    effects: tuple[Effect, ...]
+    """What the range of each figure does to a step of `STATED`, largest first."""
+
     claims: tuple[Claim, ...]
     supplies: tuple[Supplied, ...]
     sizes: tuple[Size, ...]
@@ -108,9 +114,11 @@ def examine(
         for name in workloads()
         for count in counts
     ]
+    effects = rank_effects(load_workload(STATED), fabric, max(counts))
     return Scenario(
         fabric=fabric.name,
-        statement=_statement(fabric, max(counts)),
+        statement=_statement(fabric, max(counts), effects),
+        effects=effects,
         claims=check_claims(fabric) if fabric.name.startswith("colossus-2") else (),
         supplies=feed(fabric, supplies_w),
         sizes=tuple(measure_size(fabric, count) for count in counts),
@@ -123,7 +131,11 @@ def examine(
     )
 
 
-def _statement(fabric: Fabric, gpus: int) -> str:
+def _statement(fabric: Fabric, gpus: int, effects: Sequence[Effect]) -> str:
+    shrink = goodput(fabric, gpus, "shrink").share
+    ranked = ", ".join(
+        f"{effect.ratio - 1:.0%} ({effect.figure.replace('_', ' ')})" for effect in effects[:4]
+    )
     figures = fabric.figures()
     assumed = sum(rests_on_assumption(name, figures) for name in figures)
     beyond = gpus / LARGEST_PUBLISHED_RANKS
@@ -136,10 +148,11 @@ def _statement(fabric: Fabric, gpus: int) -> str:
     return (
         f"This is a conditional statement: if the network is as the fabric file {fabric.name} "
         f"says, then what follows holds. {kind}. {assumed} of its {len(figures)} figures are "
-        "assumed or rest on an assumption, and nothing of this site was measured. The answer is "
-        "most sensitive to the failure rate and the stall per failure, to the efficiency while "
-        "computing (one number, fitted to Llama 3 405B), to the overlap of tensor-parallel "
-        "communication, and to the taper of the outermost tier. The global batch grows with the "
+        "assumed or rest on an assumption, and nothing of this site was measured. Sensitivities: "
+        f"between the published rates of failures, goodput where replicas go on runs from "
+        f"{shrink[2]:.0%} to {shrink[0]:.0%}; a step of Llama 3 405B changes by {ranked} between "
+        "the ends of these figures (the efficiency is the one fitted number). "
+        "The global batch grows with the "
         f"job; at the batch it was trained with, Llama 3 405B could not use more than {_fixed():,} "
         "GPUs."
     )
@@ -147,7 +160,7 @@ def _statement(fabric: Fabric, gpus: int) -> str:
 
 def _fixed() -> int:
     """Return the GPUs at which Llama 3 405B's published batch is one sequence per replica."""
-    w = load_workload("llama-3-405b")
+    w = load_workload(STATED)
     published = LLAMA_REPLICAS * w.micro_batches.value
     return round(published * w.tensor.value * w.pipeline.value)
 

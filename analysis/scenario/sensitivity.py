@@ -10,11 +10,13 @@ import numpy as np
 
 from ..fabrics import Figure, draw_costs
 from ..models import models_of, time_s
+from ..workload import price_step
 
 if TYPE_CHECKING:
     from ..fabrics import Fabric, Tier
+    from ..workload import Workload
 
-__all__ = ["Sensitivity", "widen"]
+__all__ = ["Effect", "Sensitivity", "rank_effects", "widen"]
 
 _BYTES = float(1 << 20)
 
@@ -56,6 +58,45 @@ def widen(fabric: Fabric, ranks: int, draws: int, seed: int = 0) -> tuple[Sensit
             )
         )  # fmt: skip
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What one figure's range does to the time of a step, all others at their values."""
+
+    figure: str
+    ratio: float
+    """Longest over shortest step between the figure's ends."""
+
+
+def rank_effects(workload: Workload, fabric: Fabric, gpus: int) -> tuple[Effect, ...]:
+    """Return the effects of every ranged figure of a workload, and of the outermost taper."""
+    found = []
+    for name, figure in workload.figures().items():
+        if figure.low is None or figure.high is None:
+            continue
+        times = [
+            price_step(
+                msgspec.structs.replace(workload, **{name: _set(figure, end)}), fabric, gpus
+            ).step_s[0]
+            for end in (figure.low, figure.high)
+        ]
+        found.append(Effect(figure=name, ratio=float(max(times) / min(times))))
+    outer = fabric.tiers[-1]
+    taper = outer.oversubscription
+    times = []
+    for end in (taper.low or taper.value, taper.high or taper.value):
+        tier = msgspec.structs.replace(outer, oversubscription=_set(taper, end))
+        varied = msgspec.structs.replace(fabric, tiers=(*fabric.tiers[:-1], tier))
+        times.append(price_step(workload, varied, gpus).step_s[0])
+    found.append(
+        Effect(figure=f"taper of the {outer.name} tier", ratio=float(max(times) / min(times)))
+    )
+    return tuple(sorted(found, key=lambda effect: -effect.ratio))
+
+
+def _set(figure: Figure, value: float) -> Figure:
+    return msgspec.structs.replace(figure, value=value, low=None, high=None)
 
 
 def _held(tier: Tier) -> Tier:

@@ -103,3 +103,12 @@ def test_a_campaign_s_forecast_says_where_it_stops_being_measured(rows_of):
     for item in machine.forecast:
         assert bool(item.assumed_tiers) == (item.status == "conditional")
     assert {"overhead", "beta"} <= {item.name for item in machine.fitted}
+
+
+def test_sensitivities_are_ranked_by_what_they_do_to_a_step():
+    ratios = [effect.ratio for effect in FOUND.effects]
+    assert ratios == sorted(ratios, reverse=True)
+    assert FOUND.effects[0].figure == "efficiency"
+    assert min(ratios) >= 1
+    assert f"{ratios[0] - 1:.0%} (efficiency)" in FOUND.statement
+    assert "taper of the core tier" in {effect.figure for effect in FOUND.effects}
