@@ -118,6 +118,25 @@ def damage_link(group):
     group["wrong"] = h5py.ExternalLink("/etc/hostname", "/")
 
 
+@pytest.mark.parametrize("column", ["collective", "wrong", "low_s"])
+@pytest.mark.parametrize("kind", ["terabytes", "elsewhere"])
+def test_no_column_allocates_or_reads_outside(tmp_path, column, kind):
+    path = write(tmp_path / "a.h5", make_table())
+    with h5py.File(path, "r+") as file:
+        group = file["imported/0"]
+        dtype = group[column].dtype
+        del group[column]
+        if kind == "terabytes":
+            group.create_dataset(column, shape=(1 << 40,), dtype=dtype, chunks=(1 << 20,))
+        else:
+            group.create_dataset(
+                column, shape=(5,), dtype=dtype, external=[(str(tmp_path / "a.bin"), 0, 40)]
+            )
+            (tmp_path / "a.bin").write_bytes(bytes(40))
+    with pytest.raises(StoreError, match=f"imported/0/{column}: found"):
+        store.read_campaign(path)
+
+
 DAMAGES = [value for name, value in list(globals().items()) if name.startswith("damage_")]
 
 
