@@ -96,4 +96,4 @@ def test_every_figure_of_a_preset_says_where_it_comes_from(name):
     for key, figure in figures.items():
         assert figure.unit, key
         assert len(figure.source) > 5, key
-        assert "memory" not in figure.source or figure.status in {"assumed", "derived"}, key
+        assert "from memory" not in figure.source or figure.status == "assumed", key
