@@ -31,6 +31,7 @@ __all__ = ["BOOTSTRAPS", "Curve", "Drifting", "Parameter", "drifting", "fit_curv
 
 BOOTSTRAPS = 200  # enough for 5 % and 95 % quantiles: 10 draws beyond each
 _NEGLIGIBLE = 1e-3  # share of the time of every cell below which a parameter counts as at its bound
+_MOST_PLAUSIBLE = 3  # candidates that a resampling chooses from; more change nothing but the time
 _HOPELESS = 1.5  # times the best candidate's error: what is worse wins no resampling
 _MOST_DRIFT = 3.0  # prior standard deviations that a drift may lie off
 _LEAST_DRIFT_SD = 0.01
@@ -137,14 +138,15 @@ def fit_curve(used: Dataset, bootstraps: int = BOOTSTRAPS, seed: int = 0) -> Cur
     design = identify(columns, time_s, len(sizes))
     generator = np.random.default_rng(seed)
     everything = np.arange(len(time_s))
+    ranks = used.column("ranks")
     members = [tuple(map(models.index, candidate)) for candidate in candidates]
     solutions = _solve(design, time_s, everything, dict(enumerate(members)))
     choice, solution = _best(solutions)
-    plausible = {
-        i: members[i] for i, found in solutions.items() if found.error <= _HOPELESS * solution.error
-    }
+    ranking = sorted(solutions, key=lambda i: solutions[i].error)[:_MOST_PLAUSIBLE]
+    limit = _HOPELESS * solution.error
+    plausible = {i: members[i] for i in ranking if solutions[i].error <= limit}
     drawn = [
-        _best(_solve(design, time_s, _resample(used.column("ranks"), generator), plausible))
+        _best(_solve(design, time_s, _resample(ranks, generator), plausible, solutions))
         for _ in range(bootstraps)
     ]
     drawn_values = np.array([found.values for _, found in drawn]).reshape(-1, columns.shape[2])
@@ -190,12 +192,17 @@ def _solve(
     time_s: NDArray[np.float64],
     cells: NDArray[np.intp],
     wanted: Mapping[int, tuple[int, ...]],
+    near: Mapping[int, Solution] | None = None,
 ) -> dict[int, Solution]:
-    """Solve candidates, each given by the indices of its models, on these cells."""
+    """Solve candidates, each given by the indices of its models, on these cells.
+
+    `near` holds what was found on much the same cells.
+    """
     matrix = design.matrix[:, cells][:, :, design.kept]
     found = {}
     for index, models in wanted.items():
-        solution = solve(matrix[list(models)], time_s[cells])
+        start = near[index].values[list(design.kept)] if near else None
+        solution = solve(matrix[list(models)], time_s[cells], start)
         values = np.zeros(design.matrix.shape[2])
         values[list(design.kept)] = solution.values
         found[index] = Solution(values=values, residuals=solution.residuals)

@@ -28,10 +28,15 @@ if TYPE_CHECKING:
     from .fit import Fit
     from .prediction import Prediction, Times
 
-__all__ = ["Extrapolator", "supported_ranks"]
+__all__ = ["LARGEST_FACTOR", "Extrapolator", "supported_ranks"]
 
 DRAWS = 2000
 """Draws behind an interval: its ends are good to about 2 % of its width."""
+
+LARGEST_FACTOR = 64
+"""Ranks over the largest measured scale beyond which nothing is called extrapolated. Intervals were
+checked on machines up to 32 times the fitted scale (and just past it here, to the next doubling);
+no machine grew further without another tier, another switch or another algorithm."""
 
 _MODEL_SD = 0.2
 """Standard deviation of log(time / model) of a physical model used far from data, m above: its
@@ -94,7 +99,8 @@ class Extrapolator:
         """Whether a fitted time may be called extrapolated."""
         beyond = ranks > max(self.fit.scales)
         enough = not beyond or len(self.fit.scales) >= LEAST_SCALES_BEYOND
-        return enough and times_s[4] <= _WIDEST * times_s[3]
+        near = ranks <= LARGEST_FACTOR * max(self.fit.scales)
+        return enough and near and times_s[4] <= _WIDEST * times_s[3]
 
     def assumed_tiers(self, ranks: int) -> tuple[str, ...]:
         """Return the fabric's tiers that this many ranks use."""

@@ -5,8 +5,9 @@ Statuses:
     measured      the place itself was measured
     extrapolated  every tier that the place uses was crossed in the data
     conditional   some tier comes from a fabric file, named in `assumed_tiers`
-    unsupported   beyond the largest measured tier without a fabric, too few scales, or an interval
-                  wider than x10: shown, never hidden; without a number where nothing gives one
+    unsupported   beyond the largest measured tier or 64 times the largest scale without a fabric,
+                  too few scales, or an interval wider than x10: shown, never hidden; without a
+                  number where nothing gives one
 """
 
 from __future__ import annotations

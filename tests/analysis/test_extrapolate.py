@@ -77,6 +77,15 @@ def test_beyond_the_host_nothing_is_known_without_a_fabric(rows_of):
     assert one(found, 129, fabric=FABRIC).status == "conditional"
 
 
+def test_beyond_what_was_ever_checked_nothing_is_extrapolated(rows_of):
+    found = fit(*rows_of("ring", cores=1 << 30), bootstraps=5)
+    assert one(found, 64 * 64).status == "extrapolated"
+    beyond = one(found, 64 * 64 + 1)
+    assert beyond.status == "unsupported"
+    assert beyond.time_us is not None
+    assert one(found, 64 * 64 + 1, fabric=FABRIC).status == "conditional"
+
+
 def test_fewer_than_five_scales_support_nothing_beyond(rows_of):
     found = fit(*rows_of("ring", scales=(2, 4, 8, 16)), bootstraps=5)
     assert one(found, 12).status == "extrapolated"
