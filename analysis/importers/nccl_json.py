@@ -29,6 +29,8 @@ class _Device(msgspec.Struct):
 
 
 class _Config(msgspec.Struct):
+    nthreads: int = 1
+    ngpus: int = 1
     iterations: int = -1
     aggregated_iterations: int = 1
     devices: list[_Device] = []
@@ -91,12 +93,12 @@ def _shared(document: _Document, given: Given, where: str) -> Context:
     if not collective:
         raise ImportFormatError(f"{where}: args: found no name of a test, expected --collective")
     config = document.config
-    groups = {device.group for device in config.devices}
-    hosts = [device.hostname for device in config.devices if device.group == min(groups)]
-    ranks = len(config.devices) // len(groups) if groups else given.ranks
+    hosts = _hosts(config)
+    ranks = len(hosts) or given.ranks
     if not ranks:
-        raise ImportFormatError(f"{where}: config.devices: found none, expected --ranks")
-    # The list holds the first device of each process where a process has several.
+        raise ImportFormatError(
+            f"{where}: config.devices: found no list of every rank, expected --ranks"
+        )
     return Context(
         collective=collective,
         transport="nccl",
@@ -108,6 +110,22 @@ def _shared(document: _Document, given: Given, where: str) -> Context:
         ranks_per_node=per_node_of(hosts) if hosts else given.ranks_per_node or -1,
         repetitions=_iterations(config),
     )
+
+
+def _hosts(config: _Config) -> list[str]:
+    """Return the host of every rank of one communicator; none unless all are listed.
+
+    Some versions list only the first device of a process that has several.
+    """
+    devices, per_process = config.devices, config.nthreads * config.ngpus
+    groups = {device.group for device in devices}
+    listed = {device.rank for device in devices} == set(range(len(devices)))
+    if not devices or not listed or per_process < 1:
+        return []
+    if len(devices) % per_process or len(devices) % len(groups):
+        return []
+    hosts = [device.hostname for device in devices if device.group == min(groups)]
+    return hosts if len(hosts) * len(groups) == len(devices) else []
 
 
 def _iterations(config: _Config) -> int:

@@ -336,6 +336,16 @@ def test_nccl_tests_json(read):
     assert read(json.dumps(nccl_json() | {"results": [7, nccl_json()["results"][0]]})).skipped == 1
 
 
+@pytest.mark.parametrize("ranks", [[0], [0, 8], [1, 2], [0, 0]])
+def test_nccl_tests_json_that_lists_not_every_rank_asks(read, ranks):
+    """A process of 8 GPUs that names its first one only is not one rank."""
+    content = nccl_json()
+    content["config"] |= {"ngpus": 8, "devices": [{"rank": r, "hostname": "a"} for r in ranks]}
+    with pytest.raises(ImportFormatError, match="--ranks"):
+        read(json.dumps(content), name="a.json")
+    assert read(json.dumps(content), name="a.json", ranks=16).row(0)["ranks"] == 16
+
+
 def test_tables(read):
     text = (
         "system,collective,backend,ranks,ranks_per_node,bytes,time_us,time_lo_us,time_hi_us\n"
