@@ -57,7 +57,7 @@ def _row(axes: Axes, fabric: Fabric, tier: Tier, place: int, facts: str) -> None
         for field in ("size", "rate", "latency", "cable", "oversubscription")
         if rests_on_assumption(f"{tier.name}.{field}", figures)
     ]
-    width = 62 + 34 * (place + 1) / len(fabric.tiers)
+    width = 80 + 16 * (place + 1) / len(fabric.tiers)
     assumed = len(unsure) >= 3
     axes.add_patch(FancyBboxPatch(
         (50 - width / 2, place + 0.1), width, 0.72, boxstyle="round,pad=0,rounding_size=0.12",
