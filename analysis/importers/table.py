@@ -61,7 +61,7 @@ def collective_of(name: str) -> str:
 
 def is_table_heading(line: str) -> bool:
     """Tell whether a first line names the columns that a table needs."""
-    return set(_NEEDED) <= {cell.strip().strip('"') for cell in line.split(",")}
+    return set(_NEEDED) - {"ranks"} <= {cell.strip().strip('"') for cell in line.split(",")}
 
 
 def read_csv(
@@ -76,7 +76,7 @@ def read_csv(
     """
     try:
         reader = csv.DictReader(stream, strict=True)
-        _expect_columns(reader.fieldnames or (), renamed, where)
+        _expect_columns(reader.fieldnames or (), given, renamed, where)
         return _read(reader, cells, given, renamed)
     except csv.Error as error:
         raise ImportFormatError(
@@ -101,7 +101,7 @@ def read_parquet(
 
     try:
         with ParquetFile(path) as file:
-            _expect_columns(file.schema_arrow.names, renamed, where)
+            _expect_columns(file.schema_arrow.names, given, renamed, where)
             batches = (batch.to_pylist() for batch in file.iter_batches())
             return _read((row for batch in batches for row in batch), cells, given, renamed)
     except (pyarrow.ArrowException, OSError) as error:
@@ -124,12 +124,14 @@ def read_json(
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise ImportFormatError(f"{where}: found {error}, expected JSON with cells") from error
     rows = content.get("cells", [])
-    _expect_columns(rows[0] if rows else (), renamed, where)
+    _expect_columns(rows[0] if rows else (), given, renamed, where)
     return _read(iter(rows), cells, given, renamed)
 
 
-def _expect_columns(names: Any, renamed: Mapping[str, str], where: str) -> None:
+def _expect_columns(names: Any, given: Given, renamed: Mapping[str, str], where: str) -> None:
     for name in _NEEDED:
+        if name == "ranks" and given.ranks:
+            continue
         if renamed.get(name, name) not in names:
             raise ImportFormatError(
                 f"{where}: found columns {', '.join(map(str, names)) or 'none'}, expected "

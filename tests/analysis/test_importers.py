@@ -363,6 +363,10 @@ def test_tables(read):
     ]  # fmt: skip
     assert (table.row(0)["time_s"], table.row(0)["low_s"]) == (13.152e-6, 12e-6)
     assert math.isnan(table.row(1)["low_s"])
+    silent = "collective,bytes,time_us\nallreduce,8,1.5\n"
+    assert read(silent, ranks=4).row(0)["ranks"] == 4
+    with pytest.raises(ImportFormatError, match="expected 'ranks'"):
+        read(silent)
     with pytest.raises(ImportFormatError, match="expected 'collective'"):
         read(text.replace(",collective,", ",operation,"), "table")
 
