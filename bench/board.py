@@ -72,7 +72,7 @@ class Board:
     def __init__(self, folder: Path, rank: int) -> None:
         self._path = folder / f"rank-{rank}"
         with self._path.open("w+b") as file:
-            file.truncate(_BYTES)
+            os.posix_fallocate(file.fileno(), 0, _BYTES)  # a full disk must not end as a bus error
             self._map = mmap.mmap(file.fileno(), _BYTES)
         self._words = np.frombuffer(self._map, np.int64, _WORDS)
         self._words[0] = os.getpid()
@@ -105,6 +105,11 @@ class Board:
         self._words[4] = time.time_ns()
         self._map.flush()
         return tuple(int(word) for word in self._words[:4])
+
+    def silence_s(self) -> float:
+        """Return how long the process has not run that ran least lately."""
+        beats = [status.beat_ns for status in read_board(self._path.parent) if status.beat_ns]
+        return (time.time_ns() - min(beats)) * 1e-9 if beats else 0.0
 
     def remove(self) -> None:
         """Delete the file: this rank has ended well."""

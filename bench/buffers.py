@@ -15,6 +15,7 @@ import numpy as np
 
 from . import pattern
 from .collectives import TABLE, receive_elements, send_elements
+from .errors import MeasurementError
 
 if TYPE_CHECKING:
     from .case import Case
@@ -33,7 +34,7 @@ class Buffers:
 
     def prepare(self, case: Case, rank: int, ranks: int, seed: int) -> None:
         """Fill with the known pattern; an output that is not written will be found."""
-        pattern.poison(self.receive)
+        pattern.poison(case, rank, ranks, seed, self.receive)
         pattern.fill_send(case, rank, ranks, seed, self.send)
 
     def count_wrong(self, case: Case, rank: int, ranks: int, seed: int) -> int:
@@ -76,7 +77,12 @@ def pointer_of(array: Any) -> int:
 
 def _host_region(size_bytes: int) -> Any:
     """Page-aligned bytes, touched so that no page fault is timed."""
-    region = np.frombuffer(mmap.mmap(-1, size_bytes), dtype=np.uint8)
+    try:
+        region = np.frombuffer(mmap.mmap(-1, size_bytes), dtype=np.uint8)
+    except (OSError, ValueError, MemoryError) as error:
+        raise MeasurementError(
+            f"buffers: no memory for 2 x {size_bytes} B on this rank ({error}); use smaller --sizes"
+        ) from error
     region[...] = 0
     return region
 

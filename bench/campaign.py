@@ -9,7 +9,7 @@ from .buffers import BufferPool
 from .clock import CommonClock
 from .measure import Session, measure
 from .sample import Launch
-from .store import append_launch, append_measurement
+from .store import append_launch, append_measurement, campaign_exists, remove_campaign
 from .transports import open_transport
 from .units import format_bytes
 
@@ -34,6 +34,8 @@ def run_sweep(
     launch: int,
     progress: Callable[[int, Case], None],
     board: Board | None = None,
+    *,
+    replace: bool = False,
 ) -> None:
     """Measure `cases` in an order drawn from the seed, and append each to `path`. Collective.
 
@@ -48,6 +50,7 @@ def run_sweep(
     launch : number of this launch within the campaign
     progress : called on rank 0 with the number of cases done and the last one
     board : where this rank says what it does
+    replace : whether a campaign that exists is removed, once nothing can be refused any more
     """
     session = Session(
         communicator=communicator,
@@ -63,7 +66,14 @@ def run_sweep(
         labels=labels_of(environment),
         board=board,
     )
+    for case in cases:  # what a transport cannot do is refused before anything is measured
+        buffers = session.pool.buffers(case, communicator.rank, communicator.size)
+        session.transports[case.transport].operation(case, buffers)
+    if protocol.synchronisation == "window":
+        session.clock.learn_drift()
     if communicator.rank == 0:
+        if replace and campaign_exists(path):
+            remove_campaign(path)
         append_launch(path, Launch(number=launch, protocol=protocol, environment=environment))
     order = random.Random(protocol.seed + launch).sample(cases, len(cases))
     for done, case in enumerate(order, start=1):

@@ -21,13 +21,14 @@ deviation. Three standard deviations are stated:
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..native import Step, monotonic_ns, run
-from .mpi import address_of, handle_of, load_mpi
+from .mpi import handle_of, load_mpi, needed_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,14 +92,24 @@ class CommonClock:
         """Take one more fix; collective."""
         if self.shared:
             return
-        leaders = [self.hosts.index(host) for host in dict.fromkeys(self.hosts)]
-        rank = self.communicator.rank
-        fix = self._fix_leader(leaders) if rank in leaders else None
-        everyone = self.communicator.allgather(fix)
-        fix = everyone[self.hosts.index(self.hosts[rank])]
+        leader_of: dict[str, int] = {}
+        for rank, host in enumerate(self.hosts):
+            leader_of.setdefault(host, rank)
+        leaders, rank = list(leader_of.values()), self.communicator.rank
+        own_leader = leader_of[self.hosts[rank]]
+        found = self._fix_leader(leaders) if rank == own_leader else None
+        fix = self.communicator.allgather(found)[own_leader]
         self.fixes.append(fix)
         if fix.wander is not None:
             self.wanders.append(fix.wander)
+
+    def learn_drift(self) -> None:
+        """Take two fixes far enough apart to predict offsets, as windows need; collective."""
+        if self.shared:
+            return
+        self.synchronise()
+        time.sleep(1.05 * _BASELINE_NS * 1e-9)
+        self.synchronise()
 
     def _fix_leader(self, leaders: list[int]) -> Fix:
         """Serve the leaders below this one after having learnt from the one above."""
@@ -144,8 +155,8 @@ class CommonClock:
             byte.ctypes.data, 1, handle_of(mpi.BYTE), peer, _TAG, handle_of(self.communicator)
         )  # fmt: skip
         in_group, out_group = ("before", "after") if serving else ("timed", "timed")
-        receive = Step(_address("MPI_Recv"), (*message, status.ctypes.data), in_group)
-        send = Step(_address("MPI_Send"), message, out_group)
+        receive = Step(needed_address("MPI_Recv"), (*message, status.ctypes.data), in_group)
+        send = Step(needed_address("MPI_Send"), message, out_group)
         stamps = np.zeros((2, _EXCHANGES), np.int64)
         run((receive, send) if serving else (send, receive), stamps[0], stamps[1])
         return stamps[0], stamps[1]
@@ -197,9 +208,3 @@ class CommonClock:
         newest_ns = self.fixes[-1].local_ns if self.fixes else 0
         old = [fix for fix in self.fixes if newest_ns - fix.local_ns > 2 * _BASELINE_NS]
         self.fixes = old[-1:] + self.fixes[len(old) :]
-
-
-def _address(function: str) -> int:
-    found = address_of(function)
-    assert found is not None, f"MPI without {function}"
-    return found

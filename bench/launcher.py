@@ -32,15 +32,18 @@ _SIZE_VARIABLES = (
     "SLURM_STEP_NUM_TASKS",
 )
 
+_ALLOCATIONS = ("SLURM_JOB_NODELIST", "PBS_NODEFILE", "LSB_HOSTS", "PE_HOSTFILE")
+
 
 def launched_rank(variables: Mapping[str, str]) -> int | None:
     """Return this process's rank as its launcher's variables say; None without a launcher.
 
     Needs no MPI: arguments are checked, and mistakes printed once, before MPI starts.
     """
-    if int(variables.get("SLURM_STEP_NUM_TASKS", "0") or 0) > 1:
+    rank = _first_number(_RANK_VARIABLES, variables)
+    if rank is None and int(variables.get("SLURM_STEP_NUM_TASKS", "0") or 0) > 1:
         return int(variables.get("SLURM_PROCID", "0"))
-    return _first_number(_RANK_VARIABLES, variables)
+    return rank
 
 
 def launched_size(variables: Mapping[str, str]) -> int | None:
@@ -76,13 +79,15 @@ class Launcher:
             variables["MPIR_CVAR_NOLOCAL"] = (
                 "1"  # else waiting ranks starve the others: 8 ms a call
             )
-        return variables
+        return {name: value for name, value in variables.items() if name not in os.environ}
 
     def start(
         self, ranks: int, arguments: list[str], extra: Mapping[str, str]
     ) -> subprocess.Popen[str]:
         """Start `ranks` processes of ``collcast`` with `arguments`; standard output is a pipe."""
         cores = len(os.sched_getaffinity(0))
+        if any(name in os.environ for name in _ALLOCATIONS):
+            cores = ranks  # more hosts than this one: the resource manager knows how many
         command = [str(self.path), "-n", str(ranks), sys.executable, "-m", "collcast.bench"]
         return subprocess.Popen(
             [*command, *arguments],

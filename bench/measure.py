@@ -68,6 +68,9 @@ def measure(case: Case, session: Session) -> Measurement | None:
     operation = transport.operation(case, buffers)
     try:
         wrong = _verify(case, session, buffers, operation)
+        if case.placement == "out_of_place" and case.collective != "barrier":
+            # What an operation that wrote nothing would leave must not pass as its result.
+            buffers.prepare(case, communicator.rank, communicator.size, session.protocol.seed)
         taken = _sampler(session, operation).take()
     except StepError as error:
         raise MeasurementError(
@@ -91,6 +94,7 @@ def measure(case: Case, session: Session) -> Measurement | None:
         launch=session.launch,
         wrong=None if case.collective == "barrier" else wrong,
         labels=session.labels,
+        suspect=taken.suspect,
         stopped_by=taken.stopped_by,
         missed_windows=taken.missed_windows,
         clock_error_ns=2 * max(errors_ns),  # two stamps, each off by as much

@@ -12,7 +12,14 @@ from .errors import TransportError
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["THREAD_LEVELS", "address_of", "first_line", "handle_of", "load_mpi"]
+__all__ = [
+    "THREAD_LEVELS",
+    "address_of",
+    "first_line",
+    "handle_of",
+    "load_mpi",
+    "needed_address",
+]
 
 THREAD_LEVELS = ("single", "funneled", "serialized", "multiple")
 """Names of MPI's thread levels, in the order of their values."""
@@ -54,6 +61,20 @@ def address_of(function: str) -> int | None:
     library = ctypes.CDLL(load_mpi().__file__)
     found = getattr(library, function, None)
     return None if found is None else ctypes.cast(found, ctypes.c_void_p).value
+
+
+def needed_address(function: str) -> int:
+    """Return the address of an MPI function.
+
+    Raises
+    ------
+    TransportError
+        If the library that mpi4py loaded has none.
+    """
+    found = address_of(function)
+    if found is None:
+        raise TransportError(f"mpi: found no {function} in the library that mpi4py loaded")
+    return found
 
 
 def handle_of(mpi_object: Any) -> int:

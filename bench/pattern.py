@@ -6,8 +6,10 @@ Reductions. Element i on rank r of P holds
     prod            w[(r + i) mod P] * (m(i) if r == i mod P else 1)
 
 with whole numbers so small that every order of summation is exact (all partial sums stay below
-2^mantissa; integers wrap alike in every order; partial products stay within [1/2, 2] x m). Every
-rank's weight occurs once per element, so the result does not depend on P's order:
+2^mantissa, or within the integer; integer products wrap alike in every order; partial products of
+floats stay within [1/2, 2] x m). With more ranks than a narrow dtype has room for, fewer contribute
+and b is 0: misplaced elements of a sum then go unseen. Every rank's weight occurs once per element,
+so the result does not depend on the order of ranks:
 
     sum   P b(i) + sum(w)      min   b(i) + min(w)      max   b(i) + max(w)      prod   m(i) prod(w)
 
@@ -41,7 +43,8 @@ __all__ = ["count_wrong", "fill_send", "poison"]
 _GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, odd: Knuth's multiplicative hash
 _FROM, _TO = 0xA0761D6478BD642F, 0xE7037ED1A0B428DB  # odd: multiples stay distinct mod 2^k
 _EXACT_BITS = {"float16": 11, "float32": 24, "float64": 53}
-_LARGEST_WEIGHT = 64  # enough to tell neighbours apart, small enough to leave bits for b(i)
+_LARGEST_WEIGHT = 32  # enough to tell neighbours apart, small enough for 7 bits to hold b + w
+_MOST_BITS = 40  # of b and m: their product with 2^20 ranks stays within 64 bits
 _CHUNK_ELEMENTS = 1 << 18  # bounds the memory that filling and checking need
 
 
@@ -52,9 +55,13 @@ def fill_send(case: Case, rank: int, ranks: int, seed: int, out: Any) -> None:
         out[first:last] = _contribution(case, rank, ranks, seed, xp.arange(first, last), xp)
 
 
-def poison(out: Any) -> None:
-    """Overwrite a receive buffer with bytes that no expected result consists of in full."""
-    out.view(np.uint8)[...] = 0xA5
+def poison(case: Case, rank: int, ranks: int, seed: int, out: Any) -> None:
+    """Fill a receive buffer so that every element differs from what `rank` must hold."""
+    xp = _module_of(out)
+    unsigned = f"u{case.element_bytes}"
+    for first, last in _chunks(len(out)):
+        expected = _expected(case, rank, ranks, seed, xp.arange(first, last), xp)
+        out[first:last].view(unsigned)[...] = ~expected.view(unsigned)
 
 
 def count_wrong(case: Case, rank: int, ranks: int, seed: int, received: Any) -> int:
@@ -107,24 +114,27 @@ def _weights(case: Case, ranks: int) -> _Weights:
     width = _EXACT_BITS[case.dtype] if floating else 8 * case.element_bytes - 1
     if case.operation == "prod":
         return _product_weights(ranks, width, floating=floating)
-    share = (1 << width) // ranks  # what one rank may contribute
-    if share >= 2:
-        largest = min(ranks, _LARGEST_WEIGHT, share // 2)
-        bits = max((share - largest).bit_length() - 1, 0)
-        return _Weights(1 + np.arange(ranks) % max(largest, 1), min(bits, 40))
-    if floating:  # more ranks than exact integers: only every stride-th contributes
+    largest = min(ranks, _LARGEST_WEIGHT)
+    if case.operation != "sum":  # b + w must only be representable
+        return _Weights(1 + np.arange(ranks) % largest, min(width - 2, _MOST_BITS))
+    # Sums stay within the dtype: some libraries add small integers with saturation (Open MPI's
+    # vector units do), so wrapping is no common ground.
+    share = ((1 << width) - 1) // ranks  # what one rank may contribute
+    if share < 2:  # more ranks than room: only every stride-th contributes
         stride = -(-ranks // (1 << (width - 1)))
         return _Weights((np.arange(ranks) % stride == 0).astype(np.int64), 0)
-    return _Weights(np.ones(ranks, np.int64), 0)  # integers wrap alike in every order
+    largest = min(largest, share // 2)
+    bits = max((share - largest).bit_length() - 1, 0)
+    return _Weights(1 + np.arange(ranks) % largest, min(bits, _MOST_BITS))
 
 
 def _product_weights(ranks: int, width: int, *, floating: bool) -> _Weights:
     if not floating:  # odd factors are invertible modulo 2^k: no product loses information
-        return _Weights(1 + 2 * (np.arange(ranks) % 2), min(width - 1, 40))
+        return _Weights(1 + 2 * (np.arange(ranks) % 2), min(width - 1, _MOST_BITS))
     table = np.ones(ranks)
     if ranks > 1:
         table[0], table[1] = 2.0, 0.5
-    return _Weights(table, min(width - 2, 40))
+    return _Weights(table, min(width - 2, _MOST_BITS))
 
 
 def _mantissa(case: Case, index: Any, seed: int, bits: int, xp: ModuleType) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from .errors import EnvironmentMismatchError, StoreError
@@ -48,10 +49,13 @@ def missing_cases(
         if measurement.ranks != ranks:
             continue
         found = campaign.launch_of(measurement).protocol
-        if found != protocol:
-            raise EnvironmentMismatchError(
-                f"resume: launch {measurement.launch}: found {found}, expected {protocol}"
-            )
+        for field in fields(protocol):
+            before, now = getattr(found, field.name), getattr(protocol, field.name)
+            if before != now:
+                raise EnvironmentMismatchError(
+                    f"resume: protocol.{field.name}: found {before!r} in launch "
+                    f"{measurement.launch}, expected {now!r}"
+                )
         done[measurement.case] += 1
     return tuple(case for case in cases if done[case] < launches)
 
@@ -67,7 +71,9 @@ def check_same_machine(campaign: Campaign, environment: Environment) -> None:
     for launch in campaign.launches:
         before = launch.environment
         pairs = [(name, getattr(before, name), getattr(environment, name)) for name in _SAME]
-        pairs.append(("hosts", sorted(before.cores_per_host), sorted(environment.cores_per_host)))
+        if before.ranks == environment.ranks:
+            hosts = sorted(before.cores_per_host), sorted(environment.cores_per_host)
+            pairs.append(("hosts", *hosts))
         version = "collcast"
         pairs.append((version, before.packages.get(version), environment.packages.get(version)))
         for name, expected, found in pairs:

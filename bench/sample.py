@@ -131,13 +131,15 @@ class Measurement:
     """Keys of `LABELS` that hold."""
 
     suspect: str = ""
-    """Why the figure cannot be believed, such as ``physics``; empty if it can."""
+    """Why the figure cannot be believed: ``physics``, faster than any link; ``late``, every sample
+    began after its window; empty if it can."""
 
     stopped_by: str = "fixed"
-    """Why sampling ended: ``fixed``, ``precision``, ``time`` or ``samples``; within this launch."""
+    """Why sampling ended, within this launch: ``fixed``, ``precision``, ``time``, ``samples``, or
+    ``windows`` where too many came too late."""
 
     missed_windows: int = 0
-    """Samples taken again because a rank came too late for their window."""
+    """Samples dropped because a rank came too late for their window."""
 
     clock_error_ns: float = 0.0
     """Bound on the difference of two ranks' stamps of one instant; 0 for ranks of one host."""

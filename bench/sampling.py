@@ -38,7 +38,8 @@ _CHUNK_S = (
 _RESYNCHRONISE_NS = 5_000_000_000
 _WINDOW_FACTOR = 2.0  # window over the slowest typical operation: a late rank finds the next one
 _WINDOW_EXTRA_NS = 5_000
-_MOST_ATTEMPTS = 4  # times the samples wanted, before late windows are taken as they are
+_MOST_ATTEMPTS = 4  # times the samples wanted so far, before a case that misses windows is ended
+_LEAST_CHUNK = 5  # samples, however long each takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Taken:
     stamps: Stamps
     stopped_by: str
     missed_windows: int
+    suspect: str
     since_ns: int
     """When the warm-up began."""
 
@@ -67,6 +69,8 @@ class Sampler:
 
     _missed: int = field(default=0, init=False)
     _attempts: int = field(default=0, init=False)
+    _pace_ns: float = field(default=0.0, init=False)
+    _late: Stamps = field(default_factory=lambda: np.zeros((2, 0), np.int64), init=False)
 
     def take(self) -> Taken:
         """Warm up and sample until `stopping.stop_reason` says why to stop."""
@@ -74,24 +78,19 @@ class Sampler:
         self.clock.forget()
         self.clock.synchronise()
         warmup = self._warm_up()
-        pace_ns = self._pace_ns(warmup)
+        self._pace_ns = self._typical_ns(warmup)
         chunks: list[Stamps] = []
         times: list[NDArray[np.float64]] = []
         began_ns, done, reason = monotonic_ns(), 0, ""
         while not reason:
-            target = next_target(done, self.protocol)
-            while done < target:
-                count = min(target - done, max(int(_CHUNK_S * 1e9 / pace_ns), 1))
-                chunks.append(self._chunk(count, int(pace_ns)))
-                times.append(self._times_s(chunks[-1]))
-                done += chunks[-1].shape[1]
-                self._look_after_clock()
-            elapsed_s = (monotonic_ns() - began_ns) * 1e-9
-            reason = self.communicator.bcast(
-                stop_reason(np.concatenate(times), elapsed_s, self.resolution_s, self.protocol)
-                if self.communicator.rank == 0
-                else None
-            )
+            count = min(next_target(done, self.protocol) - done, self._affordable())
+            chunks.append(self._chunk(count))
+            times.append(self._times_s(chunks[-1]))
+            done += chunks[-1].shape[1]
+            self._look_after_clock()
+            reason = self._decide(np.concatenate(times), (monotonic_ns() - began_ns) * 1e-9)
+        if done == 0:  # better late samples, marked as such, than none
+            chunks.append(self._late)
         if self.board is not None:
             self.board.rest()
         self.clock.synchronise()
@@ -100,8 +99,30 @@ class Sampler:
             stamps=np.concatenate(chunks, axis=1),
             stopped_by=reason,
             missed_windows=self._missed,
+            suspect="" if done else "late",
             since_ns=since_ns,
         )
+
+    def _affordable(self) -> int:
+        """Samples of one run of the loop."""
+        limit_s = _CHUNK_S
+        if self.protocol.stopping == "precision":
+            limit_s = min(limit_s, self.protocol.budget_s)
+        return max(int(limit_s * 1e9 / self._pace_ns), _LEAST_CHUNK)
+
+    def _decide(self, times_s: NDArray[np.float64], elapsed_s: float) -> str:
+        """Why to stop, "" to go on; rank 0 decides."""
+        reason = None
+        if self.communicator.rank == 0:
+            wanted = next_target(max(len(times_s) - 1, 0), self.protocol)
+            if self._attempts > _MOST_ATTEMPTS * wanted + _LEAST_CHUNK:
+                reason = "windows"
+            elif len(times_s):
+                reason = stop_reason(times_s, elapsed_s, self.resolution_s, self.protocol)
+            else:
+                reason = ""
+        decided: str = self.communicator.bcast(reason)
+        return decided
 
     def _warm_up(self) -> Stamps:
         """Run until steady, or the fixed number; a barrier starts each, whatever comes later."""
@@ -132,25 +153,26 @@ class Sampler:
             return ()
         return (barrier_step(self.communicator),)
 
-    def _pace_ns(self, warmup: Stamps) -> float:
-        """Typical time per sample from the warm-up, the same on every rank."""
+    def _typical_ns(self, warmup: Stamps) -> float:
+        """Time to allow per sample, from the warm-up; the same on every rank."""
         if warmup.shape[1] == 0:
             warmup = _stamp(self._around(self._barrier()), 1, self.protocol.batch)
         slowest_ns = float(np.percentile(self._durations_ns(warmup), 90))
         return _WINDOW_FACTOR * slowest_ns + _WINDOW_EXTRA_NS
 
-    def _chunk(self, count: int, width_ns: int) -> Stamps:
+    def _chunk(self, count: int) -> Stamps:
         """Run the loop once; with windows, only the samples for which no rank came too late."""
         if self.protocol.synchronisation != "window":
             return _stamp(self._around(self._barrier()), count, self.protocol.batch)
-        opens_ns = agree_on_windows(self.communicator, self.clock, count, width_ns)
+        opens_ns = agree_on_windows(self.communicator, self.clock, count, int(self._pace_ns))
         stamps = _stamp(self._around((spin_step(opens_ns),)), count, self.protocol.batch)
         late = (stamps[0] - opens_ns > LATE_NS).astype(np.int64)
         self.communicator.Allreduce(load_mpi().IN_PLACE, late, op=load_mpi().MAX)
         self._attempts += count
         self._missed += int(late.sum())
-        if self._attempts > _MOST_ATTEMPTS * self.protocol.repetitions:
-            return stamps
+        if late.mean() > 0.5:
+            self._pace_ns *= _WINDOW_FACTOR
+        self._late = stamps[:, late == 1]
         return stamps[:, late == 0]
 
     def _times_s(self, stamps: Stamps) -> NDArray[np.float64]:

@@ -102,7 +102,8 @@ def stop_reason(
     if protocol.stopping == "fixed":
         return "fixed" if len(samples_s) >= protocol.repetitions else ""
     interval = median_interval(samples_s)
-    target = max(protocol.precision, resolution_s / interval.median if interval.median > 0 else 0.0)
+    finest_s = resolution_s / protocol.batch
+    target = max(protocol.precision, finest_s / interval.median if interval.median > 0 else 0.0)
     known = len(samples_s) >= protocol.least_repetitions and interval.effective >= _LEAST_EFFECTIVE
     if known and interval.relative_half_width <= target:
         return "precision"

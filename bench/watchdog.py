@@ -20,6 +20,7 @@ __all__ = ["Watchdog", "describe_board"]
 _LOOKS_PER_TIMEOUT = 20
 _TURN_S = 1.5  # rank 0 speaks first; should it be the one that is stopped, rank 1 does, then others
 _MOST_NAMED = 20
+_BETWEEN = 10  # times the timeout between operations
 
 
 class Watchdog:
@@ -55,9 +56,19 @@ class Watchdog:
             now = self._board.snapshot()
             if now != seen:
                 seen, since_s = now, time.monotonic()
-            elif time.monotonic() - since_s >= self._timeout_s:
+            elif time.monotonic() - since_s >= self._patience_s(now):
                 self._alarm()
                 return
+
+    def _patience_s(self, snapshot: tuple[int, ...]) -> float:
+        """Time without change that is a hang.
+
+        Between operations, buffers are filled and verified and rank 0 writes: no step counts that.
+        There only another rank whose process does not run at all is noticed as early.
+        """
+        if snapshot[2] != 0 or self._board.silence_s() > self._timeout_s / 2:
+            return self._timeout_s
+        return _BETWEEN * self._timeout_s
 
 
 def describe_board(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..importers.read import FORMATS
+from ..log_format import FORMATS
 
 if TYPE_CHECKING:
     from ...bench.imported import ImportedTable

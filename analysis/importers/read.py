@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Protocol
 
 from ...bench.errors import CaseError, ImportFormatError
+from ..log_format import FORMATS
 from ..physics import CEILING_BYTES_PER_S, judge
 from . import imb, nccl, osu, param
 from .cells import Cells, Given
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
 
     from ...bench.imported import ImportedTable
 
-__all__ = ["FORMATS", "read_log"]
-
-FORMATS = ("auto", "nccl-tests", "osu", "imb", "omb-py", "param", "table")
-"""What can be asked for."""
+__all__ = ["read_log"]
 
 
 class _Reader(Protocol):

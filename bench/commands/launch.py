@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,9 @@ import click
 
 from ..board import board_folder, read_board, remove_board
 from ..launcher import Launcher, find_launcher
-from ..store import campaign_exists, consolidate, read_campaign, remove_campaign
+from ..store import campaign_exists, consolidate, read_campaign
 from ..watchdog import describe_board
-from .options import WITH_RESUME, refuse_existing
+from .options import WITH_RESUME, default_ranks, refuse_existing, refuse_running
 from .progress import PARENT_VARIABLE, parse_line, show_bar
 from .rank import COMMAND_VARIABLE, HUNG
 
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     from .options import Options
 
-__all__ = ["default_ranks", "launch_all"]
+__all__ = ["launch_all"]
+
+
+_PATIENCE_S = 10.0  # for mpiexec to end its ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,9 @@ def launch_all(options: Options, ctx: click.Context) -> int:
     if not options.resume:
         refuse_existing(options)
     launcher = find_launcher()
-    if options.force and campaign_exists(options.output):
-        remove_campaign(options.output)
     planned = _plan_missing(options) if options.resume else _plan(options)
-    status = _run_launches(planned, options, launcher, _arguments(ctx, options))
+    refuse_running(options)
+    status = _run_launches(planned, options, launcher, ctx)
     if not options.quiet and status == 0:
         launches = len(planned.ranks)
         click.echo(f"{options.output}: {planned.cases} cases in {launches} launches", err=True)
@@ -57,14 +59,17 @@ def launch_all(options: Options, ctx: click.Context) -> int:
 
 
 def _run_launches(
-    planned: _Planned, options: Options, launcher: Launcher, arguments: list[str]
+    planned: _Planned, options: Options, launcher: Launcher, ctx: click.Context
 ) -> int:
     bar = None if options.quiet else show_bar(planned.cases)
     folder, status = board_folder(options.output), 0
     signal.signal(signal.SIGTERM, _end)
     try:
-        statuses = (_launch(launcher, ranks, arguments, bar) for ranks in planned.ranks)
-        status = next((status for status in statuses if status), 0)
+        for number, ranks in enumerate(planned.ranks):
+            arguments = _arguments(ctx, options, first=number == 0)
+            status = _launch(launcher, ranks, arguments, bar)
+            if status:
+                break
     finally:
         if bar:
             bar.stop()
@@ -90,17 +95,10 @@ def _plan_missing(options: Options) -> _Planned:
     for count in options.ranks or default_ranks():
         wanted = options.cases(count)
         for launches in range(1, options.launches + 1):
-            missing = missing_cases(campaign, wanted, count, launches, options.protocol)
+            missing = missing_cases(campaign, wanted, count, launches, options.protocol_on(count))
             ranks += [count] if missing else []
             cases += len(missing)
     return _Planned(ranks, cases)
-
-
-def default_ranks() -> tuple[int, ...]:
-    """Return 1, 2, 4 and further powers of two up to the number of cores."""
-    cores = len(os.sched_getaffinity(0))
-    powers = [2**k for k in range(cores.bit_length()) if 2**k <= cores]
-    return tuple(sorted({1, 2, 4, *powers}))
 
 
 def _launch(launcher: Launcher, ranks: int, arguments: list[str], bar: Any) -> int:
@@ -117,14 +115,20 @@ def _launch(launcher: Launcher, ranks: int, arguments: list[str], bar: Any) -> i
         return process.wait()
     except BaseException:
         process.terminate()  # mpiexec passes it on to the ranks
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         raise
 
 
-def _arguments(ctx: click.Context, options: Options) -> list[str]:
-    """The command line again, for one rank of one launch."""
+def _arguments(ctx: click.Context, options: Options, *, first: bool) -> list[str]:
+    """The command line again, for one rank of one launch; the first may replace the file."""
     skip = {"ranks", "launches", "force", "append", "collectives"}
-    words = ["run"] if options.resume else ["run", *options.collectives, "--append"]
+    words = ["run", *(() if options.resume else options.collectives)]
+    if not options.resume:
+        words.append("--force" if first and options.force else "--append")
     for parameter in ctx.command.params:
         value = ctx.params.get(parameter.name or "")
         if parameter.name in skip or value is None or value is False:

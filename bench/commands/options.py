@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import socket
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..case import COLLECTIVES
+from ..collectives import TABLE
 from ..errors import CaseError, StoreError
 from ..protocol import Protocol
 from ..units import parse_seconds
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..case import Case
 
-__all__ = ["BATCH", "WITH_RESUME", "Options", "build_options", "refuse_existing"]
+__all__ = [
+    "BATCH",
+    "WITH_RESUME",
+    "Options",
+    "build_options",
+    "default_ranks",
+    "refuse_existing",
+    "refuse_running",
+]
 
 WITH_RESUME = ("resume", "allow_change", "quiet", "timeout")
 """Names of the options that may be given beside --resume; the file has recorded the others."""
 
 BATCH = 20  # operations per sample in throughput mode: the iterations that nccl-tests queues
 _MOST_REPETITIONS = 20_000  # without --repetitions: 1 % at a spread of 50 %, 0.3 MB per rank
+_LEAST_TIMEOUT_S, _MOST_TIMEOUT_S = 0.5, 1_000_000  # loaded machines stall for tenths
+_MOST_STAMPS = 2_000_000  # samples x ranks of a case without --repetitions: 32 MB on rank 0
 _MOST_WARMUP = 200  # without --warmup
 
 
@@ -52,6 +64,13 @@ class Options:
     force: bool
     quiet: bool
 
+    def protocol_on(self, ranks: int) -> Protocol:
+        """Return the protocol of a launch of `ranks` ranks: rank 0 holds the stamps of all."""
+        most = max(_MOST_STAMPS // ranks, self.protocol.least_repetitions)
+        if self.protocol.stopping == "fixed" or self.protocol.repetitions <= most:
+            return self.protocol
+        return replace(self.protocol, repetitions=most)
+
     def cases(self, ranks: int) -> tuple[Case, ...]:
         """Return the cases of a launch of `ranks` ranks."""
         from ..sweep import sweep
@@ -74,32 +93,56 @@ def build_options(given: dict[str, Any]) -> Options:
     for name in given["collectives"]:
         if name not in COLLECTIVES:
             raise CaseError(f"collective: found {name!r}, expected one of {', '.join(COLLECTIVES)}")
-    if given["memory"] == "host" and given["transport"] != ("mpi",):
+    transports = given["transport"] or (("mpi",) if given["memory"] == "host" else ("staged",))
+    if given["memory"] == "host" and transports != ("mpi",):
         raise CaseError(
-            f"transport: found {','.join(given['transport'])} on host memory, expected mpi; the "
-            "others need --memory device"
+            f"transport: found {','.join(transports)} on host memory, expected mpi; the others "
+            "need --memory device"
         )
+    if given["memory"] == "device" and "mpi" in transports:
+        raise CaseError(
+            "transport: found mpi on device memory, expected staged: whether this MPI can read "
+            "device memory is not found out yet, and one that cannot would crash"
+        )
+    if given["dtype"] == "float16" and any(TABLE[name].reduces for name in given["collectives"]):
+        raise CaseError("dtype: found float16 in a reduction, expected one that MPI reduces")
     options = Options(
         collectives=given["collectives"],
         sizes=given["sizes"],
         ranks=given["ranks"],
         output=given["output"],
-        transports=given["transport"],
+        transports=transports,
         fields={name: given[name] for name in ("memory", "dtype", "operation", "placement")},
         protocol=_protocol(given),
         launches=given["launches"],
         rank_map=given["rank_map"],
         topology=given["topology"],
-        timeout_s=parse_seconds(given["timeout"]),
+        timeout_s=_timeout_s(given["timeout"]),
         resume=False,
         allow_change=given["allow_change"],
         append=given["append"],
         force=given["force"],
         quiet=given["quiet"],
     )
-    for ranks in options.ranks or (1,):
+    for ranks in options.ranks or default_ranks():
         options.cases(ranks)  # sizes are checked before MPI starts
     return options
+
+
+def default_ranks() -> tuple[int, ...]:
+    """Return 1, 2, 4 and further powers of two up to the number of cores."""
+    cores = len(os.sched_getaffinity(0))
+    powers = [2**k for k in range(cores.bit_length()) if 2**k <= cores]
+    return tuple(sorted({1, 2, 4, *powers}))
+
+
+def _timeout_s(text: str) -> float:
+    seconds = parse_seconds(text)
+    if not _LEAST_TIMEOUT_S <= seconds <= _MOST_TIMEOUT_S:
+        raise CaseError(
+            f"timeout: found {text}, expected {_LEAST_TIMEOUT_S} s to {_MOST_TIMEOUT_S} s"
+        )
+    return seconds
 
 
 def _protocol(given: dict[str, Any]) -> Protocol:
@@ -128,3 +171,16 @@ def refuse_existing(options: Options) -> None:
         raise StoreError(
             f"output: {options.output} exists; give --force to replace it or --append to add to it"
         )
+
+
+def refuse_running(options: Options) -> None:
+    """Refuse a file that another run on this host is writing."""
+    from ..board import board_folder, read_board
+
+    host = socket.gethostname()
+    for status in read_board(board_folder(options.output)):
+        if status.host == host and Path(f"/proc/{status.pid}").exists():
+            raise StoreError(
+                f"output: {options.output} is being written by process {status.pid} on {host}, "
+                "expected none"
+            )

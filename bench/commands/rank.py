@@ -14,9 +14,8 @@ import click
 from ..board import IDLE, Board, board_folder, read_board, remove_board
 from ..campaign import run_sweep
 from ..device import Device, bind
-from ..errors import CollcastError, StoreError
+from ..errors import CaseError, CollcastError, StoreError
 from ..groups import check_counts, rank_order, split_off, wait_quietly
-from ..launcher import RANK_0_SPEAKS_S
 from ..provenance import collect, host_name
 from ..resume import check_same_machine, missing_cases
 from ..store import (
@@ -24,13 +23,12 @@ from ..store import (
     consolidate,
     next_launch_number,
     read_campaign,
-    remove_campaign,
 )
 from ..topology import read_topology
 from ..watchdog import Watchdog, describe_board
 from ..world import join_world
-from .options import refuse_existing
-from .progress import progress_lines, progress_silent
+from .options import refuse_existing, refuse_running
+from .progress import PARENT_VARIABLE, progress_lines, progress_silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,26 +45,46 @@ COMMAND_VARIABLE = "COLLCAST_COMMAND"
 HUNG = 3
 """Exit status of a job in which nothing moved."""
 
+_TOGETHER_S = 3.0  # ranks that see the same mistake see it within that, also on a loaded machine
+
 
 def measure_as_rank(options: Options) -> int:
-    """Be one rank of a launch."""
+    """Be one rank of a launch; returns the exit status."""
+    if options.launches > 1 and PARENT_VARIABLE not in os.environ and not options.resume:
+        raise CaseError(
+            f"launches: found {options.launches} under mpirun, expected 1 (this is one launch); "
+            "leave mpirun out, or start it again with --append"
+        )
     world = join_world()
+    errors = world.Dup()
     try:
         _run_in_world(world, options)
     except CollcastError as error:
-        # Other ranks may wait for this one inside MPI: the job must end, whoever noticed. Where
-        # all did, rank 0 says it.
-        time.sleep(RANK_0_SPEAKS_S if world.rank else 0)
-        remove_board(board_folder(options.output))
-        click.echo(f"collcast: {error}", err=True)
-        world.Abort(error.exit_status)
+        return _end_together(errors, str(error), error.exit_status, options)
+    except Exception as error:  # the others wait inside MPI: the job must end
+        return _end_together(errors, f"{type(error).__name__}: {error}", 1, options)
     return 0
+
+
+def _end_together(errors: Any, message: str, status: int, options: Options) -> int:
+    """End with one line from rank 0 if all ranks failed, else with this rank's and an abort."""
+    request, deadline_s = errors.Ibarrier(), time.monotonic() + _TOGETHER_S
+    together = False
+    while not together and time.monotonic() < deadline_s:
+        together = request.Test()
+        time.sleep(0.01)
+    if errors.rank == 0 or not together:
+        click.echo(f"collcast: {' '.join(message.split())}", err=True)
+        remove_board(board_folder(options.output))
+    if not together:
+        errors.Abort(status)
+    time.sleep(0 if errors.rank == 0 else _TOGETHER_S)  # mpirun ends the job with the first
+    return status
 
 
 def _run_in_world(world: Any, options: Options) -> None:
     """Measure on every number of ranks in turn; ranks that a group leaves out sleep."""
-    counts = (world.size,) if options.resume or not options.ranks else options.ranks
-    check_counts(counts, world.size)
+    counts = _counts(world, options)
     launch = _prepare_output(world, options)
     folder = board_folder(options.output)
     board = _open_board(world, folder)
@@ -85,8 +103,20 @@ def _run_in_world(world: Any, options: Options) -> None:
     world.Barrier()
     if world.rank == 0:
         remove_board(folder)
-        if campaign_exists(options.output) and not options.append:
+        if campaign_exists(options.output) and PARENT_VARIABLE not in os.environ:
             consolidate(options.output)
+
+
+def _counts(world: Any, options: Options) -> tuple[int, ...]:
+    """The numbers of ranks to measure; a resumed launch takes those of the file that it has."""
+    counts = options.ranks or (world.size,)
+    if options.resume:
+        own = {world.size} if PARENT_VARIABLE in os.environ else set(range(world.size + 1))
+        counts = tuple(ranks for ranks in counts if ranks in own) or counts
+    check_counts(counts, world.size)
+    for ranks in counts:
+        options.cases(ranks)
+    return counts
 
 
 def _measure_on(
@@ -98,9 +128,12 @@ def _measure_on(
     cases = _missing(group, environment, options) if options.resume else options.cases(group.size)
     if not cases:
         return
-    folder = board_folder(options.output)
+    folder, protocol = board_folder(options.output), options.protocol_on(group.size)
     with Watchdog(board, group.rank, options.timeout_s, lambda: _end_hang(folder, options)):
-        run_sweep(group, cases, options.protocol, environment, options.output, launch, show, board)
+        run_sweep(
+            group, cases, protocol, environment, options.output, launch, show, board,
+            replace=options.force and launch == 0,
+        )  # fmt: skip
         group.Barrier()
 
 
@@ -119,7 +152,9 @@ def _missing(world: Any, environment: Environment, options: Options) -> tuple[Ca
             if not options.allow_change:
                 check_same_machine(campaign, environment)
             cases = options.cases(world.size)
-            found = missing_cases(campaign, cases, world.size, options.launches, options.protocol)
+            found = missing_cases(
+                campaign, cases, world.size, options.launches, options.protocol_on(world.size)
+            )
             if not found:
                 click.echo(f"{options.output}: nothing is missing at {world.size} ranks", err=True)
         except CollcastError as error:
@@ -131,11 +166,24 @@ def _missing(world: Any, environment: Environment, options: Options) -> tuple[Ca
 
 
 def _open_board(world: Any, folder: Path) -> Board:
+    """The file of this rank in a new folder; collective."""
+    made = None
     if world.rank == 0:
-        remove_board(folder)
-        folder.mkdir()
-    world.Barrier()
-    return Board(folder, world.rank)
+        try:
+            remove_board(folder)
+            folder.mkdir()
+        except OSError as error:
+            made = str(error)
+    made = world.bcast(made)
+    if made:
+        raise StoreError(f"output: {made}, expected a folder that can be written")
+    try:
+        return Board(folder, world.rank)
+    except OSError as error:
+        raise StoreError(
+            f"output: {folder}: {error.strerror} on rank {world.rank}, expected a folder that all "
+            "ranks can write"
+        ) from error
 
 
 def _end_hang(folder: Path, options: Options) -> None:
@@ -155,9 +203,9 @@ def _prepare_output(world: Any, options: Options) -> int:
         try:
             if not (options.append or options.resume):
                 refuse_existing(options)
-            if options.force and campaign_exists(options.output):
-                remove_campaign(options.output)
-            found = next_launch_number(options.output), ""
+            if PARENT_VARIABLE not in os.environ:
+                refuse_running(options)
+            found = 0 if options.force else next_launch_number(options.output), ""
         except StoreError as error:
             found = -1, str(error)
     number, refusal = world.bcast(found)

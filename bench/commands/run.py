@@ -34,7 +34,7 @@ def _parse_ranks(_ctx: click.Context, _option: click.Parameter, text: str) -> tu
 
 
 def _parse_transports(_ctx: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
+    names = tuple(text.split(",")) if text else ()
     if not set(names) <= set(TRANSPORTS) or len(set(names)) < len(names):
         raise click.BadParameter(f"found {text!r}, expected some of {', '.join(TRANSPORTS)}")
     return names
@@ -56,14 +56,14 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Comman
 @_choice("--protocol", MODES)
 @_choice("--sync", SYNCHRONISATIONS)
 @click.option(
-    "--transport", default="mpi", callback=_parse_transports, help="mpi, staged, or both: a,b."
+    "--transport", default="", callback=_parse_transports, help="mpi (host), staged (device)."
 )
 @_choice("--memory", ("host", "device"))
 @_choice("--dtype", tuple(BYTES_PER_ELEMENT), default="float32")
 @_choice("--operation", OPERATIONS)
 @_choice("--placement", PLACEMENTS)
 @click.option(
-    "--repetitions", type=click.IntRange(1), help="Samples per case, instead of a precision."
+    "--repetitions", type=click.IntRange(1, 10**8), help="Samples per case, instead of a precision."
 )
 @click.option(
     "--precision",
@@ -73,11 +73,15 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Comman
     help="Sample until the median's 95 % interval is this narrow (half-width over median).",
 )
 @click.option("--budget", default="500ms", show_default=True, help="Most time for that per case.")
-@click.option("--warmup", type=click.IntRange(0), help="Samples to drop, instead of until steady.")
 @click.option(
-    "--batch", type=click.IntRange(1), help=f"Operations per throughput sample [{BATCH}]."
+    "--warmup", type=click.IntRange(0, 10**8), help="Samples to drop, instead of until steady."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of contents and order of cases.")
+@click.option(
+    "--batch", type=click.IntRange(1, 10**8), help=f"Operations per throughput sample [{BATCH}]."
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**31), default=0, help="Of contents and order of cases."
+)
 @click.option("--topology", type=_PATH, help="CSV: host,nvlink_domain,leaf,pod.")
 @click.option(
     "--timeout", default="60s", show_default=True, help="End the job if nothing moves for so long."

@@ -10,7 +10,7 @@ from ...native import Step
 from ..buffers import pointer_of
 from ..collectives import TABLE
 from ..errors import TransportError
-from ..mpi import address_of, handle_of, load_mpi
+from ..mpi import address_of, handle_of, load_mpi, needed_address
 
 if TYPE_CHECKING:
     from ..buffers import Buffers
@@ -52,7 +52,7 @@ _CALLS = {
 
 def barrier_step(communicator: Any, group: str = "before") -> Step:
     """Return the step of an MPI barrier."""
-    return Step(_address("MPI_Barrier"), (handle_of(communicator),), group)
+    return Step(needed_address("MPI_Barrier"), (handle_of(communicator),), group)
 
 
 class MpiTransport:
@@ -97,7 +97,7 @@ class MpiTransport:
             words["buffer"] = words["send" if root else "receive"]
         if case.collective == "send_recv" and buffers.in_place:
             name, arguments = _CALLS["send_recv in_place"]
-            function = _address(name)
+            function = needed_address(name)
         return (Step(function, tuple(words[word] for word in arguments.split()), "timed"),)
 
     def describe(self, code: int) -> str:
@@ -115,7 +115,7 @@ class MpiTransport:
         datatype = getattr(load_mpi(), _DATATYPES[case.dtype])
         large = address_of(f"{name}_c")
         if count <= _INT_MAX:
-            return _address(name), count, datatype
+            return needed_address(name), count, datatype
         if large is not None:
             return large, count, datatype
         if reduces:
@@ -123,7 +123,7 @@ class MpiTransport:
                 f"mpi: found {count} elements in {case.collective}, expected at most {_INT_MAX} "
                 f"(this MPI has no {name}_c)"
             )
-        return _address(name), *self._grouped(count, datatype)
+        return needed_address(name), *self._grouped(count, datatype)
 
     def _grouped(self, count: int, datatype: Any) -> tuple[int, Any]:
         """The same elements as fewer, larger ones of a derived type."""
@@ -136,10 +136,3 @@ class MpiTransport:
             f"mpi: found {count} elements per peer, expected at most {_INT_MAX} or a number that "
             "a power of two divides (this MPI has no large-count functions)"
         )
-
-
-def _address(function: str) -> int:
-    found = address_of(function)
-    if found is None:
-        raise TransportError(f"mpi: found no {function} in the library that mpi4py loaded")
-    return found

@@ -33,6 +33,9 @@ def test_rank_and_size_come_from_the_launcher(
 def test_root_and_oversubscription_are_handled_where_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for name in list(os.environ):
+        if name.startswith(("OMPI_", "PRTE_", "MPIR_")):
+            monkeypatch.delenv(name)
     open_mpi = Launcher(Path("mpiexec"), "openmpi")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert open_mpi.environment(2, 2) == {}
@@ -44,6 +47,8 @@ def test_root_and_oversubscription_are_handled_where_needed(
     }
     assert Launcher(Path("mpiexec"), "mpich").environment(3, 2) == {"MPIR_CVAR_NOLOCAL": "1"}
     assert Launcher(Path("srun"), "other").environment(3, 2) == {}
+    monkeypatch.setenv("OMPI_ALLOW_RUN_AS_ROOT", "0")  # what the user has set stays
+    assert "OMPI_ALLOW_RUN_AS_ROOT" not in open_mpi.environment(2, 2)
 
 
 @pytest.mark.parametrize(

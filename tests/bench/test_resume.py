@@ -54,7 +54,9 @@ def test_what_is_missing_is_counted_by_case_ranks_and_launch() -> None:
 
 def test_another_protocol_is_refused() -> None:
     cases = sweep(("all_reduce",), "8", 2)
-    with pytest.raises(EnvironmentMismatchError, match="launch 0: found Protocol"):
+    with pytest.raises(
+        EnvironmentMismatchError, match=r"protocol\.repetitions: found 100 in launch 0, expected 7"
+    ):
         missing_cases(campaign([[8]]), cases, 2, 1, Protocol(repetitions=7))
 
 
@@ -66,7 +68,7 @@ def test_another_protocol_is_refused() -> None:
 def test_another_machine_is_refused_and_the_difference_named(field: str, value: Any) -> None:
     found = campaign([[8]])
     same = found.launches[0].environment
-    check_same_machine(found, replace(same, ranks=64, command=("other",)))
+    check_same_machine(found, replace(same, ranks=64, command=("other",), cores_per_host={}))
     name = {"cores_per_host": "hosts", "packages": "collcast"}.get(field, field)
     with pytest.raises(EnvironmentMismatchError, match=f"resume: {name}: found .* launch 0"):
         check_same_machine(found, replace(same, **{field: value}))

@@ -76,6 +76,11 @@ def test_the_watchdog_barks_once_and_only_when_nothing_moves(tmp_path: Path) -> 
             board.begin(case, "busy")
             time.sleep(0.05)
         assert barks == []
+        time.sleep(0.6)  # between operations, work that no step counts is no hang
+        assert barks == []
+        run(
+            board.around((), (Step(BUILTINS["nothing"], (), "timed"),)), *np.zeros((2, 1), np.int64)
+        )
         stopped = time.monotonic()
         time.sleep(0.8)
     assert len(barks) == 1
