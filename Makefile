@@ -4,6 +4,7 @@
 #   make test      set up and run every test
 #   make install   only set up .venv
 #   make torture   the exhaustive crash tests of the campaign file (minutes)
+#   make validation  docs/validation.md from the public measurements in COLLCAST_DATA
 #   make dist      dist/: source distribution and manylinux wheel
 #   make clean     remove what was built
 #
@@ -30,7 +31,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find native bench analysis -nam
 BUILD_TOOLS := 'scikit-build-core>=1.0.1' 'cmake>=3.20' 'ninja>=1.11'
 INSTALL := install --quiet --disable-pip-version-check
 
-.PHONY: demo test install lint types unit mpi torture dist clean
+.PHONY: demo test install lint types unit mpi validation torture dist clean
 
 install: $(VENV)/.installed
 
@@ -98,6 +99,15 @@ mpi: $(VENV)/.test $(VENV)/.installed $(MPICH)/.installed
 	  env MPIR_CVAR_NOLOCAL=1 timeout 300 \
 	    $(MPICH)/bin/mpiexec -n $$n $(MPICH)/bin/python $(MPI_PYTEST) || exit 1; \
 	done
+
+# Forecasts against known truths with other seeds, and against public measurements in COLLCAST_DATA.
+validation: $(VENV)/.test $(VENV)/.installed
+	mkdir -p $(RESULTS)
+	$(BIN)/collcast validate $(COLLCAST_DATA)/collectives/*.csv --jobs 2 --format page \
+	  > $(RESULTS)/validation.md && mv $(RESULTS)/validation.md docs/validation.md
+	$(BIN)/python -m pytest -q tests/analysis/test_series.py
+	COLLCAST_TRUTH_TRIALS=8 COLLCAST_TRUTH_SEED=1000 \
+	  $(BIN)/python -m pytest -q tests/analysis/test_truths.py
 
 torture: $(VENV)/.test $(VENV)/.installed
 	COLLCAST_TORTURE=1 $(BIN)/python -m pytest tests/torture -q

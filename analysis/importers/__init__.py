@@ -6,6 +6,7 @@ holds, the only error that leaves here is `ImportFormatError`.
 
 from __future__ import annotations
 
-from .read import FORMATS, read_log
+from ..log_format import FORMATS
+from .read import read_log
 
 __all__ = ["FORMATS", "read_log"]
