@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = ["UNITS", "Dataset", "Row", "SeriesKey", "dataset_of", "imported_key_of", "key_of"]
 
-UNITS = {"message_bytes": "bytes", "median_s": "s", "low_s": "s", "high_s": "s"}
+UNITS = {
+    "message_bytes": "bytes",
+    "median_s": "s",
+    "low_s": "s",
+    "high_s": "s",
+    "clock_error_s": "s",
+}
 """Column -> unit; columns that are not named are names or counts."""
 
 
@@ -93,6 +99,14 @@ class Row:
     pods: int = -1
     cores: int = -1
     """Cores that ranks may use on all those hosts together; -1 unknown."""
+
+    clock_error_s: float = 0.0
+    """Bound on what the common clock may add to the time; 0 where hosts' stamps are not mixed."""
+
+    @property
+    def clock_matters(self) -> bool:
+        """Whether the clock's error must be told with the time: it exceeds a tenth of it."""
+        return self.clock_error_s > 0.1 * self.median_s
 
     @property
     def fit_for_fitting(self) -> bool:
@@ -230,7 +244,15 @@ def _row(key: SeriesKey, members: list[tuple[Measurement, Launch]]) -> Row:
         leaves=_different(environment.location.leaf),
         pods=_different(environment.location.pod),
         cores=_cores(environment),
+        clock_error_s=_clock_error_s(key.statistic, [found for found, _ in members]),
     )
+
+
+def _clock_error_s(statistic: str, members: list[Measurement]) -> float:
+    """local_max takes two stamps of one rank; the other statistics mix those of several hosts."""
+    if statistic == "local_max":
+        return 0.0
+    return max(found.clock_error_ns / found.sample.batch for found in members) * 1e-9
 
 
 def _imported_rows(tables: Iterable[ImportedTable]) -> Iterator[Row]:

@@ -163,11 +163,19 @@ def _print_series(
                 format_bytes(row.message_bytes),
                 *("" if values[name] is None else _digits(values[name]) for name in names),
                 "" if values["wrong"] is None else str(values["wrong"]),
-                ", ".join([*row.labels, *([row.suspect] if row.suspect else [])]),
+                ", ".join(_notes(row)),
             ]
         )
     title = " ".join(f"{key} ({key.statistic})".split()).replace(" ()", "")
     print_table(title, (*heading, *more, "wrong", "notes"), lines)
+
+
+def _notes(row: Row) -> list[str]:
+    """What must be known with a time."""
+    notes = [*row.labels, *([row.suspect] if row.suspect else [])]
+    if row.clock_matters:
+        notes.append(f"clock +-{row.clock_error_s * 1e6:.2f} us")
+    return notes
 
 
 def _digits(value: float) -> str:
