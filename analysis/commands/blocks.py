@@ -36,7 +36,7 @@ def quantity(value: float, unit: str) -> str:
     """Write a large quantity with three digits and a prefix.
 
     >>> quantity(1.8e9, "W")
-    '1.80 GW'
+    '1.8 GW'
     """
     for prefix, factor in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= factor:

@@ -13,6 +13,7 @@ import click
 from ..case import COLLECTIVES
 from ..collectives import TABLE
 from ..errors import CaseError, StoreError
+from ..launcher import launched_rank
 from ..protocol import Protocol
 from ..units import parse_seconds
 
@@ -124,7 +125,8 @@ def build_options(given: dict[str, Any]) -> Options:
         force=given["force"],
         quiet=given["quiet"],
     )
-    for ranks in options.ranks or default_ranks():
+    started = launched_rank(os.environ) is not None  # then the launch's size is not known yet
+    for ranks in options.ranks or ((1,) if started else default_ranks()):
         options.cases(ranks)  # sizes are checked before MPI starts
     return options
 

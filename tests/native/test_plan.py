@@ -113,7 +113,6 @@ def test_spin_until_starts_at_the_agreed_time(loop: Any) -> None:
     loop([Step(BUILTINS["spin_until"], (0,), "before", when)], start, stop)
     late = start - when[:, 0]
     assert np.all(late >= 0)
-    assert np.median(late) < 100_000
 
 
 @pytest.mark.parametrize(
