@@ -185,8 +185,9 @@ def test_an_interrupted_sweep_keeps_its_finished_cases(
     mpi_environment: dict[str, str], tmp_path: Path, number: int
 ) -> None:
     process = subprocess.Popen(
-        ["collcast", "run", "all_reduce", "--ranks", "2", "--sizes", "8:64M", "--repetitions",
-         "200", "-o", "run.h5"],
+        # A shell that runs tests in the background lets them ignore SIGINT; a user's does not.
+        ["env", "--default-signal=INT", "collcast", "run", "all_reduce", "--ranks", "2", "--sizes",
+         "8:64M", "--repetitions", "200", "-o", "run.h5"],
         cwd=tmp_path, env=mpi_environment, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 60
