@@ -13,10 +13,10 @@ Of many exchanges the fastest counts (SKaMPI's choice):
 
 What interpolation over an interval T misses is bounded from how far offsets lay from what had been
 predicted. Where the frequency does a random walk of variance q per second, a prediction over T has
-the variance 2/3 q T^3, and the middle of the chord q T^3 / 96, an eighth of it in standard
+the variance 2/3 q T^3, and the middle of the chord q T^3 / 48, so 1/sqrt(32) of its standard
 deviation. Three standard deviations are stated:
 
-    error = max(errors of the fixes) + 3/8 w T^1.5        w^2 = 2/3 q, estimated
+    error = max(errors of the fixes) + 3/sqrt(32) w T^1.5        w^2 = 2/3 q, estimated
 """
 
 from __future__ import annotations
@@ -61,8 +61,7 @@ class Fix:
     """Bound on the error of the offset, all hops of the tree added."""
 
     wander: float | None = None
-    """|offset - prediction| / T^1.5, in ns and s, as far as errors of the fixes cannot explain it;
-    None without a prediction over at least `_BASELINE_NS`."""
+    """|offset - prediction| / T^1.5, in ns and s, less what errors of the fixes contribute; None without a prediction over at least `_BASELINE_NS`."""
 
 
 @dataclass(slots=True)
@@ -80,8 +79,9 @@ class CommonClock:
     hosts: Sequence[str]
     distort: Callable[[Any], Any] = _as_read
     fixes: list[Fix] = field(default_factory=list)
-    wanders: list[float] = field(default_factory=lambda: [_USUAL_WANDER] * 2)
-    """What is known of w: begins with the usual, so that no bound is ever 0."""
+    wanders: list[float] = field(default_factory=lambda: [_USUAL_WANDER] * 4)
+    """What is known of w: begins with the usual, several times over, so that no bound is ever 0 and
+    one lucky prediction is not believed."""
 
     @property
     def shared(self) -> bool:
@@ -98,7 +98,9 @@ class CommonClock:
         leaders, rank = list(leader_of.values()), self.communicator.rank
         own_leader = leader_of[self.hosts[rank]]
         found = self._fix_leader(leaders) if rank == own_leader else None
-        fix = self.communicator.allgather(found)[own_leader]
+        self._learn_fix(self.communicator.allgather(found)[own_leader])
+
+    def _learn_fix(self, fix: Fix) -> None:
         self.fixes.append(fix)
         if fix.wander is not None:
             self.wanders.append(fix.wander)
@@ -122,16 +124,27 @@ class CommonClock:
             elif number % (2 * stride) == stride:
                 offset_ns, error_ns, local_ns = self._learn(leaders[number - stride])
             stride >>= 1
+        return self._fix(local_ns, offset_ns, error_ns)
+
+    def _fix(self, local_ns: int, offset_ns: float, error_ns: float) -> Fix:
         return Fix(local_ns, offset_ns, error_ns, self._wander(local_ns, offset_ns, error_ns))
 
     def _wander(self, local_ns: int, offset_ns: float, error_ns: float) -> float | None:
-        if self._drift() is None or local_ns - self.fixes[-1].local_ns < _BASELINE_NS:
+        """Return w as this offset tells it; errors of the fixes count as uniform within bounds.
+
+        The prediction is o + (o - p) T/B from fixes o and p, B apart, so that errors e contribute
+        the variance (e_new^2 + e_o^2 (1 + T/B)^2 + e_p^2 (T/B)^2) / 3.
+        """
+        earlier = self._baseline()
+        if earlier is None or local_ns - self.fixes[-1].local_ns < _BASELINE_NS:
             return None
+        last = self.fixes[-1]
         predicted_ns = float(self._offset_ns(np.array([local_ns]))[0])
-        distance_s = (local_ns - self.fixes[-1].local_ns) * 1e-9
-        explained_ns = error_ns + max(fix.error_ns for fix in self.fixes[-2:]) * (1 + distance_s)
-        unexplained_ns = max(abs(offset_ns - predicted_ns) - explained_ns, 0.0)
-        return float(unexplained_ns / distance_s**1.5)
+        ratio = (local_ns - last.local_ns) / (last.local_ns - earlier.local_ns)
+        explained = error_ns**2 + (last.error_ns * (1 + ratio)) ** 2
+        explained += (earlier.error_ns * ratio) ** 2
+        unexplained = max((offset_ns - predicted_ns) ** 2 - explained / 3, 0.0)
+        return float((unexplained / ((local_ns - last.local_ns) * 1e-9) ** 3) ** 0.5)
 
     def _serve(self, client: int, offset_ns: float, error_ns: float) -> None:
         start, _ = self._exchange(client, serving=True)
@@ -171,11 +184,17 @@ class CommonClock:
 
     def _drift(self) -> float | None:
         """Change of the offset per time over the last second or more; None before that."""
-        last = self.fixes[-1] if self.fixes else None
+        earlier = self._baseline()
+        if earlier is None:
+            return None
+        last = self.fixes[-1]
+        return (last.offset_ns - earlier.offset_ns) / (last.local_ns - earlier.local_ns)
+
+    def _baseline(self) -> Fix | None:
+        """Return the latest fix at least `_BASELINE_NS` before the last one, if there is one."""
         for fix in reversed(self.fixes):
-            assert last is not None
-            if last.local_ns - fix.local_ns >= _BASELINE_NS:
-                return (last.offset_ns - fix.offset_ns) / (last.local_ns - fix.local_ns)
+            if self.fixes[-1].local_ns - fix.local_ns >= _BASELINE_NS:
+                return fix
         return None
 
     def to_common_ns(self, local_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -200,7 +219,7 @@ class CommonClock:
         used = self.fixes[-max(count + 1, 2) :]  # the one before that time, and all since
         gaps_s = np.diff([fix.local_ns for fix in used]) * 1e-9
         wander = float(np.sqrt(np.mean(np.square(self.wanders))))
-        missed_ns = 3 / 8 * wander * gaps_s.max(initial=0.0) ** 1.5
+        missed_ns = 3 / 32**0.5 * wander * gaps_s.max(initial=0.0) ** 1.5
         return float(max(fix.error_ns for fix in used) + missed_ns)
 
     def forget(self) -> None:

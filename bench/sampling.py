@@ -32,14 +32,13 @@ __all__ = ["Sampler", "Taken"]
 _STEADY_CHUNK = 10  # samples whose median is compared with that of the ones before
 _STEADY_GAIN = 0.95  # warm-up goes on while a chunk's median is below this share of the best so far
 _STEADY_S = 0.2  # and no longer than this
-_CHUNK_S = (
-    2.0  # a run of the loop ends after about this long, so that the clock can be looked after
-)
+_CHUNK_S = 2.0  # a run of the loop ends after about this long: the clock is looked after between
 _RESYNCHRONISE_NS = 5_000_000_000
 _WINDOW_FACTOR = 2.0  # window over the slowest typical operation: a late rank finds the next one
 _WINDOW_EXTRA_NS = 5_000
+_WIDEST_NS = 1e9  # wider windows do not help a rank that is still late
 _MOST_ATTEMPTS = 4  # times the samples wanted so far, before a case that misses windows is ended
-_LEAST_CHUNK = 5  # samples, however long each takes
+_LEAST_SAMPLES = 5  # however long each takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,20 +103,21 @@ class Sampler:
         )
 
     def _affordable(self) -> int:
-        """Samples of one run of the loop."""
+        """Samples of one run of the loop; it ends before the clock must be looked after."""
         limit_s = _CHUNK_S
         if self.protocol.stopping == "precision":
             limit_s = min(limit_s, self.protocol.budget_s)
-        return max(int(limit_s * 1e9 / self._pace_ns), _LEAST_CHUNK)
+        least = min(max(int(_RESYNCHRONISE_NS / self._pace_ns), 1), _LEAST_SAMPLES)
+        return max(int(limit_s * 1e9 / self._pace_ns), least)
 
     def _decide(self, times_s: NDArray[np.float64], elapsed_s: float) -> str:
         """Why to stop, "" to go on; rank 0 decides."""
         reason = None
         if self.communicator.rank == 0:
             wanted = next_target(max(len(times_s) - 1, 0), self.protocol)
-            if self._attempts > _MOST_ATTEMPTS * wanted + _LEAST_CHUNK:
+            if self._attempts > _MOST_ATTEMPTS * wanted + _LEAST_SAMPLES:
                 reason = "windows"
-            elif len(times_s):
+            elif len(times_s) >= min(_LEAST_SAMPLES, self.protocol.repetitions):
                 reason = stop_reason(times_s, elapsed_s, self.resolution_s, self.protocol)
             else:
                 reason = ""
@@ -126,20 +126,26 @@ class Sampler:
 
     def _warm_up(self) -> Stamps:
         """Run until steady, or the fixed number; a barrier starts each, whatever comes later."""
-        protocol = self.protocol
-        steps = self._around(self._barrier())
-        if protocol.warming == "fixed":
-            return _stamp(steps, protocol.warmup, protocol.batch)
-        chunks, best_s, began_ns = [_stamp(steps, 1, protocol.batch)], np.inf, monotonic_ns()
-        steady = False
-        while not steady and sum(chunk.shape[1] for chunk in chunks) < protocol.warmup:
-            chunks.append(_stamp(steps, _STEADY_CHUNK, protocol.batch))
-            median_s = float(np.median(self._durations_ns(chunks[-1]))) * 1e-9
-            elapsed_s = (monotonic_ns() - began_ns) * 1e-9
-            steady = self.communicator.bcast(
-                median_s > _STEADY_GAIN * best_s or elapsed_s > _STEADY_S
-            )
-            best_s = min(best_s, median_s)
+        protocol, steps = self.protocol, self._around(self._barrier())
+        if protocol.warmup == 0 and protocol.warming == "fixed":
+            return _stamp(steps, 0, protocol.batch)
+        chunks, done, began_ns = [_stamp(steps, 1, protocol.batch)], 1, monotonic_ns()
+        best_s, steady = np.inf, False
+        while not steady and done < protocol.warmup:
+            self._pace_ns = self._typical_ns(chunks[-1])
+            self._look_after_clock()
+            count = min(self._affordable(), protocol.warmup - done)
+            if protocol.warming == "steady":
+                count = min(count, _STEADY_CHUNK)
+            chunks.append(_stamp(steps, count, protocol.batch))
+            done += count
+            if protocol.warming == "steady":
+                median_s = float(np.median(self._durations_ns(chunks[-1]))) * 1e-9
+                elapsed_s = (monotonic_ns() - began_ns) * 1e-9
+                steady = self.communicator.bcast(
+                    median_s > _STEADY_GAIN * best_s or elapsed_s > _STEADY_S
+                )
+                best_s = min(best_s, median_s)
         return np.concatenate(chunks, axis=1)
 
     def _around(self, start: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -171,7 +177,7 @@ class Sampler:
         self._attempts += count
         self._missed += int(late.sum())
         if late.mean() > 0.5:
-            self._pace_ns *= _WINDOW_FACTOR
+            self._pace_ns = min(_WINDOW_FACTOR * self._pace_ns, max(self._pace_ns, _WIDEST_NS))
         self._late = stamps[:, late == 1]
         return stamps[:, late == 0]
 

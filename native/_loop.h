@@ -50,7 +50,22 @@ static int spin_until(int64_t when_ns) {
   return 0;
 }
 
-static int delay(int64_t duration_ns) { return spin_until(clock_now_ns() + duration_ns); }
+static int delay(int64_t duration_ns) {
+  int64_t began_ns = clock_now_ns();
+  while (clock_now_ns() - began_ns < duration_ns) {
+  }
+  return 0;
+}
+
+/* The same work every time it is called: a chain of dependent multiplications (Knuth's MMIX). */
+static int work(int64_t rounds) {
+  uint64_t x = 1;
+  for (int64_t i = 0; i < rounds; i++) {
+    x = x * 6364136223846793005u + 1442695040888963407u;
+    __asm__ volatile("" : "+r"(x)); /* every round is done, whatever the compiler knows */
+  }
+  return 0;
+}
 
 static int store(int64_t *word, int64_t value) {
   __atomic_store_n(word, value, __ATOMIC_RELEASE);

@@ -4,6 +4,7 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <limits.h>
 #include <string.h>
 
 #include "_loop.h"
@@ -101,9 +102,16 @@ static bool fill_accepted(step *s, PyObject *ok) {
   }
   s->accepted = (int)accepted;
   for (Py_ssize_t i = 0; i < accepted; i++) {
-    long code = PyLong_AsLong(PyTuple_GetItem(ok, i));
+    PyObject *given = PyTuple_GetItem(ok, i);
+    int beyond;
+    long code = PyLong_AsLongAndOverflow(given, &beyond);
     if (code == -1 && PyErr_Occurred())
       return false;
+    if (beyond || code < INT_MIN || code > INT_MAX) {
+      PyErr_Format(PyExc_OverflowError, "step %zd: ok: found %R, expected a C int", s->number,
+                   given);
+      return false;
+    }
     s->ok[i] = (int)code;
   }
   return true;
@@ -213,6 +221,12 @@ static PyObject *run_between(PyObject *described, const Py_buffer *start, const 
     return PyErr_Format(PyExc_ValueError,
                         "offset, batch: found %lld and %lld, expected >= 0 and >= 1", offset,
                         batch);
+  long long operations;
+  if (__builtin_add_overflow(offset, (long long)start->shape[0], &operations) ||
+      __builtin_mul_overflow(operations, batch, &operations))
+    return PyErr_Format(PyExc_OverflowError,
+                        "offset, batch: found %lld and %lld, expected fewer than 2^63 operations",
+                        offset, batch);
   held_plan held;
   outcome out = {0, -1, 0};
   bool fine = build(&held, described) &&
@@ -279,6 +293,7 @@ static int execute(PyObject *module) {
   PyObject *builtins = PyDict_New();
   bool fine = builtins && add_address(builtins, "spin_until", (uintptr_t)spin_until) &&
               add_address(builtins, "delay", (uintptr_t)delay) &&
+              add_address(builtins, "work", (uintptr_t)work) &&
               add_address(builtins, "store", (uintptr_t)store) &&
               add_address(builtins, "increment", (uintptr_t)increment) &&
               add_address(builtins, "nothing", (uintptr_t)nothing) &&

@@ -95,20 +95,21 @@ def test_offsets_are_interpolated_and_the_drift_continues() -> None:
 
 
 def test_the_bound_is_that_of_the_fixes_and_of_the_interpolation() -> None:
-    """Fixes at 0, 4 and 5 s with errors 100, 300 and 5 ns; w = 16: 3/8 x 16 x 4^1.5 = 48 ns."""
+    """Fixes at 0, 4 and 5 s with errors 100, 300 and 5 ns; w = 16: 3/sqrt(32) x 16 x 4^1.5 = 68 ns."""
     second = 1_000_000_000
     clock = clock_with([Fix(0, 0.0, 100.0), Fix(4 * second, 0.0, 300.0), Fix(5 * second, 0.0, 5.0)])
     clock.wanders[:] = [16.0, 16.0]
-    assert clock.error_ns(3 * second) == 300 + 48
-    assert clock.error_ns(4 * second + 1) == 300 + 6
+    assert clock.error_ns(3 * second) == pytest.approx(300 + 48 * 2**0.5)
+    assert clock.error_ns(4 * second + 1) == pytest.approx(300 + 6 * 2**0.5)
 
 
 def test_an_unpredicted_offset_widens_the_bound() -> None:
-    """100 us off after 4 s, where errors explain 50 + 10 x (1 + 4): 99.9 us / 8."""
+    """100 us off after 4 s, of which errors explain sqrt((50^2 + (10 x 5)^2 + (10 x 4)^2) / 3)."""
     second = 1_000_000_000
     clock = clock_with([Fix(0, 0.0, 10.0), Fix(second, 0.0, 10.0)])
-    assert clock._wander(5 * second, 100_000.0, 50.0) == pytest.approx(99_900 / 8)
-    assert clock._wander(5 * second, 90.0, 50.0) == 0
+    expected = (100_000.0**2 - 6600 / 3) ** 0.5 / 8
+    assert clock._wander(5 * second, 100_000.0, 50.0) == pytest.approx(expected)
+    assert clock._wander(5 * second, 45.0, 50.0) == 0
     assert clock._wander(second + 1, 100_000.0, 50.0) is None
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from collcast.bench import clock as clock_module
+from collcast.bench import sampling as sampling_module
 from collcast.bench.case import Case
 from collcast.bench.clock import CommonClock
 from collcast.bench.measure import measure
@@ -94,6 +95,32 @@ def test_warm_up_lasts_until_it_is_steady(world: Any, session: Any) -> None:
     )
     if world.rank == 0:
         assert measurement.warmup.repetitions == 21
+
+
+@pytest.mark.parametrize("part", [{"warmup": 30, "repetitions": 1}, {"repetitions": 30}])
+def test_the_clock_is_looked_after_within_a_long_case(
+    world: Any, session: Any, monkeypatch: pytest.MonkeyPatch, part: dict[str, int]
+) -> None:
+    """30 x 20 ms of warm-up or samples, where a fix may be 50 ms old and a chunk last as long."""
+    monkeypatch.setattr(sampling_module, "_RESYNCHRONISE_NS", 50_000_000)
+    monkeypatch.setattr(sampling_module, "_CHUNK_S", 0.05)
+
+    class Slow:
+        name = "mpi"
+
+        def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
+            return (Step(BUILTINS["delay"], (20_000_000,), "timed"),)
+
+        def describe(self, code: int) -> str:
+            return ""
+
+    clock = CommonClock(world, [f"h{r}" for r in range(world.size)])
+    made = replace(session(**part), clock=clock, transports={"mpi": Slow()})
+    measurement = measure(Case(collective="barrier", message_bytes=0), made)
+    assert len(clock.fixes) >= 6
+    if world.rank == 0:
+        measured = measurement.warmup if part["repetitions"] == 1 else measurement.sample
+        assert measured.repetitions == 30
 
 
 def test_a_spent_budget_ends_a_slow_case(world: Any, session: Any) -> None:

@@ -1,8 +1,15 @@
 /* Unit tests of the timed loop without Python; test_loop.py builds them with sanitizers. */
 #include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+/* The loop allocates nothing: from here on, naming one of these does not compile. */
+#pragma GCC poison malloc calloc realloc free aligned_alloc
 #include "_loop.h"
 
 static int64_t noted[32];
@@ -53,7 +60,8 @@ static void builtins_do_what_they_say(void) {
   assert(store(&word, 41) == 0 && increment(&word) == 0 && word == 42);
   int64_t before = clock_now_ns();
   assert(delay(200000) == 0 && clock_now_ns() - before >= 200000);
-  assert(spin_until(0) == 0 && nothing() == 0);
+  assert(spin_until(0) == 0 && nothing() == 0 && work(1000) == 0 && work(-1) == 0);
+  assert(delay(INT64_MIN) == 0); /* in the past, not a wrap-around */
 }
 
 int main(void) {
