@@ -61,7 +61,8 @@ class Fix:
     """Bound on the error of the offset, all hops of the tree added."""
 
     wander: float | None = None
-    """|offset - prediction| / T^1.5, in ns and s, less what errors of the fixes contribute; None without a prediction over at least `_BASELINE_NS`."""
+    """|offset - prediction| / T^1.5, in ns and s, less what errors of the fixes contribute;
+    None without a prediction over at least `_BASELINE_NS`."""
 
 
 @dataclass(slots=True)

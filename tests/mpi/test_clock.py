@@ -95,7 +95,7 @@ def test_offsets_are_interpolated_and_the_drift_continues() -> None:
 
 
 def test_the_bound_is_that_of_the_fixes_and_of_the_interpolation() -> None:
-    """Fixes at 0, 4 and 5 s with errors 100, 300 and 5 ns; w = 16: 3/sqrt(32) x 16 x 4^1.5 = 68 ns."""
+    """Fixes at 0, 4, 5 s with errors 100, 300, 5 ns; w = 16: 3/sqrt(32) x 16 x 4^1.5 = 68 ns."""
     second = 1_000_000_000
     clock = clock_with([Fix(0, 0.0, 100.0), Fix(4 * second, 0.0, 300.0), Fix(5 * second, 0.0, 5.0)])
     clock.wanders[:] = [16.0, 16.0]
