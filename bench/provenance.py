@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from .environment import ENVIRONMENT_VARIABLES, Environment, Location
 from .errors import EnvironmentMismatchError
-from .mpi import THREAD_LEVELS, first_line, load_mpi
+from .host import boot_id, distinct_names
+from .mpi import describe_library
 from .timer import measure_clock
 from .topology import Place, place_of
 
@@ -74,8 +75,13 @@ def collect(
 
 
 def host_name(communicator: Any) -> str:
-    """The host's name; with COLLCAST_FAKE_NODES=n its ranks are split into n pretended hosts."""
-    name = socket.gethostname()
+    """The host's name, unlike that of any other machine among the ranks; collective.
+
+    With COLLCAST_FAKE_NODES=n its ranks are split into n pretended hosts.
+    """
+    machines = communicator.allgather((socket.gethostname(), boot_id()))
+    rank: int = communicator.rank
+    name = distinct_names(machines)[rank]
     pretended = os.environ.get("COLLCAST_FAKE_NODES", "")
     if not pretended.isdigit() or int(pretended) < 2:
         return name
@@ -107,22 +113,15 @@ def _cores(hosts: tuple[str, ...], affinities: list[list[int]]) -> dict[str, int
 
 
 def _describe_machine(command: tuple[str, ...]) -> dict[str, Any]:
-    mpi = load_mpi()
+    library = describe_library()
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         "cpu": _cpu_model(),
         "operating_system": platform.platform(),
-        "mpi_library": first_line(mpi.Get_library_version()),
-        "mpi_library_path": _mapped_library(),
-        "mpi_thread_level": THREAD_LEVELS[
-            [
-                mpi.THREAD_SINGLE,
-                mpi.THREAD_FUNNELED,
-                mpi.THREAD_SERIALIZED,
-                mpi.THREAD_MULTIPLE,
-            ].index(mpi.Query_thread())
-        ],
+        "mpi_library": library["library"],
+        "mpi_library_path": library["path"],
+        "mpi_thread_level": library["thread_level"],
         "packages": _package_versions(),
         "variables": {
             name: value
@@ -145,15 +144,6 @@ def _cpu_model() -> str:
         if name.strip() in {"model name", "cpu", "CPU part"}:
             return value.strip()
     return platform.machine()
-
-
-def _mapped_library() -> str:
-    """The libmpi that is mapped into this process."""
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
-        path = line.rpartition(" ")[2]
-        if Path(path).name.startswith("libmpi.so"):
-            return path
-    return ""
 
 
 def _package_versions() -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 ORDER = [
     ["native"],
     ["bench.errors"],
-    ["bench.units"],
+    ["bench.units", "bench.host"],
     ["bench.case", "bench.protocol", "bench.environment", "bench.imported"],
     ["bench.sample"],
     ["bench.store"],
@@ -25,7 +25,7 @@ ORDER = [
     ["bench.sync"],
     ["bench.sampling"],
     ["bench.measure"],
-    ["bench.campaign", "bench.checks", "bench.resume"],
+    ["bench.campaign", "bench.doctor", "bench.resume"],
     ["bench.commands"],
     ["bench.cli"],
 ]

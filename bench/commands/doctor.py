@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from ..doctor import Check
+
+__all__ = ["doctor"]
 
 
 @click.command()
 @click.option("--timer", is_flag=True, help="Only the clock: name, resolution, cost of a stamp.")
-def doctor(*, timer: bool) -> int:
-    """Say what this machine can measure, and what is missing for the rest.
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Folder that campaigns go to.  [default: this one]",
+)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+def doctor(*, timer: bool, folder: Path, form: str) -> int:
+    """Say what this machine can measure, what is missing for the rest, and how to mend it.
 
-    Exit status 0 if measuring works, 1 if not.
+    Exit status: 0 if measuring works, though warnings may stand above, 1 if something failed.
     """
-    from ..checks import check_clock, run_checks
+    from ..doctor import check_clock, run_checks
 
-    checks = [check_clock()] if timer else run_checks()
+    checks = [check_clock()] if timer else run_checks(folder)
+    status = int(any(check.state == "failure" for check in checks))
+    if form == "json":
+        click.echo(json.dumps({"status": status, "checks": [asdict(c) for c in checks]}, indent=2))
+    else:
+        _print(checks)
+    return status
+
+
+def _print(checks: list[Check]) -> None:
+    width = max(len(check.name) for check in checks)
     for check in checks:
-        click.echo(f"{'ok' if check.fine else '--':<3} {check.name:<12} {check.found}")
-        if check.remedy:
-            click.echo(f"{'':<16} {check.remedy}")
-    return 0 if all(check.fine or not check.needed for check in checks) else 1
+        click.echo(f"{check.state:<8} {check.name:<{width}}  {check.detail}")
+        if check.fix:
+            click.echo(f"{'':<8} {'':<{width}}  -> {check.fix}")

@@ -1,0 +1,36 @@
+"""Which machine this is: names repeat, boots of a kernel do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["boot_id", "distinct_names"]
+
+
+def boot_id() -> str:
+    """Return what tells this running kernel from all others; "" where it does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def distinct_names(machines: Sequence[tuple[str, str]]) -> list[str]:
+    """Return host names from (name, boot id), numbered where several machines have the same.
+
+    >>> distinct_names([("n", "a"), ("n", "b"), ("m", "c"), ("n", "a")])
+    ['n~1', 'n~2', 'm', 'n~1']
+    """
+    boots: dict[str, list[str]] = {}
+    for name, boot in machines:
+        known = boots.setdefault(name, [])
+        if boot not in known:
+            known.append(boot)
+    return [
+        name if len(boots[name]) == 1 else f"{name}~{boots[name].index(boot) + 1}"
+        for name, boot in machines
+    ]
