@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from .protocol import Protocol
     from .transports import Transport
 
-__all__ = ["Session", "measure"]
+__all__ = ["Session", "gather_sample", "measure"]
+
+_BLOCK_STAMPS = 1 << 18  # per gathering: 4 MiB of starts and stops, however many ranks there are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +84,17 @@ def measure(case: Case, session: Session) -> Measurement | None:
         wrong += _count_wrong(case, session, buffers)
     wrong = session.communicator.reduce(wrong)
     clock = session.clock
-    warmup = _gather(session, clock.to_common_ns(taken.warmup))
-    stamps = _gather(session, clock.to_common_ns(taken.stamps))
+    warmup, sample = (
+        gather_sample(session.communicator, clock.to_common_ns(stamps), session.protocol.batch)
+        for stamps in (taken.warmup, taken.stamps)
+    )
     errors_ns = session.communicator.gather(clock.error_ns(taken.since_ns))
-    if session.communicator.rank != 0:
+    if sample is None or warmup is None:
         return None
     return Measurement(
         case=case,
-        sample=_sample(stamps, session.protocol.batch),
-        warmup=_sample(warmup, session.protocol.batch),
+        sample=sample,
+        warmup=warmup,
         launch=session.launch,
         wrong=None if case.collective == "barrier" else wrong,
         labels=session.labels,
@@ -128,16 +132,25 @@ def _count_wrong(case: Case, session: Session, buffers: Buffers) -> int:
     return buffers.count_wrong(case, communicator.rank, communicator.size, session.protocol.seed)
 
 
-def _gather(session: Session, stamps: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """All ranks' stamps on rank 0, shape (rank, 2, samples)."""
-    communicator = session.communicator
-    shape = (communicator.size, *stamps.shape)
-    gathered = np.empty(shape, np.int64) if communicator.rank == 0 else None
-    communicator.Gather(np.ascontiguousarray(stamps), gathered)  # selecting leaves columns first
-    return gathered
+def gather_sample(communicator: Any, stamps: NDArray[np.int64], batch: int) -> Sample | None:
+    """Return all ranks' stamps on rank 0, None elsewhere; collective.
 
+    Gathered in blocks of repetitions, so that rank 0 needs memory for the sample and one block.
 
-def _sample(gathered: NDArray[np.int64] | None, batch: int) -> Sample:
-    assert gathered is not None
-    by_repetition = np.ascontiguousarray(gathered.transpose(1, 2, 0))
-    return Sample(start_ns=by_repetition[0], stop_ns=by_repetition[1], batch=batch)
+    Parameters
+    ----------
+    communicator : mpi4py.MPI.Comm
+    stamps : shape (2, repetition), starts and stops of this rank in ns; as many on every rank
+    batch : operations between the two
+    """
+    ranks, repetitions = communicator.size, stamps.shape[1]
+    is_root = communicator.rank == 0
+    whole = np.empty((2, repetitions, ranks), np.int64) if is_root else None
+    rows = max(_BLOCK_STAMPS // ranks, 1)
+    for first in range(0, repetitions, rows):
+        mine = np.ascontiguousarray(stamps[:, first : first + rows])
+        block = np.empty((ranks, *mine.shape), np.int64) if is_root else None
+        communicator.Gather(mine, block)
+        if whole is not None and block is not None:
+            whole[:, first : first + rows] = block.transpose(1, 2, 0)
+    return None if whole is None else Sample(start_ns=whole[0], stop_ns=whole[1], batch=batch)

@@ -15,6 +15,7 @@ from ..imported import ImportedTable
 from ..sample import Campaign, Launch, Measurement
 from . import journal
 from .durable import append_durably, remove_durably, replace_durably, writing
+from .lazy import Keeper
 from .merge import merge_image
 from .node import open_file
 from .schema import (
@@ -62,6 +63,9 @@ class _Inventory:
 def read_campaign(path: Path) -> Campaign:
     """Return what a file and its journal hold; a torn last record is left out.
 
+    All is decoded and checked; of a large campaign only the first stamps stay in memory, the others
+    are read again when they are used (`lazy.StoredSample`).
+
     Raises
     ------
     StoreError
@@ -74,12 +78,14 @@ def read_campaign(path: Path) -> Campaign:
     measurements: dict[int, Measurement] = {}
     imported: dict[int, ImportedTable] = {}
     seen: set[tuple[str, int]] = set()
+    keeper: Keeper | None = None
     for source in walk(path, raise_problem):
+        keeper = keeper or Keeper(path, source.root.identity)
         for entry in walk_entries(source, seen, raise_problem):
             if isinstance(entry.value, Launch):
                 launches[entry.number] = entry.value
             elif isinstance(entry.value, Measurement):
-                measurements[entry.number] = entry.value
+                measurements[entry.number] = keeper.keep(entry.value, entry.number)
             else:
                 imported[entry.number] = entry.value
     return Campaign(

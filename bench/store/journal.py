@@ -90,7 +90,7 @@ class Journal:
         return self.size - self.end
 
 
-def pack_record(identity: bytes, number: int, kind: int, payload: bytes) -> bytes:
+def pack_record(identity: bytes, number: int, kind: int, payload: bytes | memoryview) -> bytes:
     """Return the bytes of one record."""
     fields = _FIELDS.pack(MAGIC, identity, number, len(payload), kind, zlib.crc32(payload))
     return b"".join((fields, zlib.crc32(fields).to_bytes(4, "little"), payload))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["merge_image"]
 
 
-def merge_image(path: Path, problem: Problem) -> bytes:
+def merge_image(path: Path, problem: Problem) -> memoryview:
     """Return one file's bytes that hold everything whole of a file and its journal.
 
     Raises

@@ -24,6 +24,7 @@ from ..errors import CaseError, StoreError
 __all__ = ["Allowance", "Node", "open_file", "open_image", "reading"]
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _DEFLATE_RATIO = 1032  # the most that deflate can expand: zlib's technical details
 _TEXT_BYTES = 1 << 16  # longest attribute; HDF5's own limit in compact storage
 _FREE_BYTES = 1 << 28  # 256 MiB may be decoded from however small a file ...
@@ -85,6 +86,11 @@ class Node:
     def group(self, name: str) -> Node:
         """Return a child that must be a group."""
         return Node(self._child(name, h5py.Group), f"{self.where}/{name}", self.allowance)
+
+    def has_entry(self, collection: str, name: str) -> bool:
+        """Tell whether a collection is there and has a child of that name."""
+        with reading(self.where):
+            return collection in self.handle and name in self.group(collection).handle
 
     def has_attribute(self, name: str) -> bool:
         """Tell whether an attribute is there."""
@@ -216,6 +222,15 @@ class Node:
             )
 
 
+def _expect_checksums(start: bytes, where: str) -> None:
+    """Refuse versions of the superblock before 2: nothing protects HDF5 from their damage."""
+    if start.startswith(_SIGNATURE) and b"" < start[8:] < b"\x02":
+        raise StoreError(
+            f"{where}: found an HDF5 file of version {start[8:].hex()}, which has no checksums, "
+            "expected a campaign"
+        )
+
+
 @contextmanager
 def open_file(path: Path) -> Iterator[Node]:
     """Open the root group of an HDF5 file.
@@ -235,6 +250,8 @@ def open_file(path: Path) -> Iterator[Node]:
         raise StoreError(f"{path}: found a file without read permission, expected a campaign")
     if not h5py.is_hdf5(path):
         raise StoreError(f"{path}: found no HDF5 file, expected a campaign")
+    with reading(str(path)), path.open("rb") as stream:
+        _expect_checksums(stream.read(9), str(path))
     try:
         # No locks: files are replaced, never changed, so a reader has nothing to wait for.
         file = h5py.File(path, "r", locking=False)
@@ -254,6 +271,7 @@ def open_image(image: bytes, where: str) -> Iterator[Node]:
     StoreError
         If it is none.
     """
+    _expect_checksums(image[:9], where)
     with reading(where):
         file = h5py.File(h5py.h5f.open_file_image(image), "r")
     with file:

@@ -78,7 +78,7 @@ def new_root(identity: bytes) -> Root:
     return Root(version=SCHEMA_VERSION, identity=identity, created=created)
 
 
-def build_image(fill: Callable[[Any], Root]) -> bytes:
+def build_image(fill: Callable[[Any], Root]) -> memoryview:
     """Return the bytes of an HDF5 file made in memory; `fill` puts the groups in, returns the root.
 
     Not on disk: a full disk would end HDF5, and the process, where a failed write is an exception.
@@ -104,7 +104,7 @@ def build_image(fill: Callable[[Any], Root]) -> bytes:
         raise StoreError(
             f"campaign: found {text!r} when encoding, expected values of the schema"
         ) from error
-    return image.getvalue()
+    return image.getbuffer()  # no copy: it may be a whole campaign
 
 
 def read_root(node: Node) -> Root:

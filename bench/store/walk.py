@@ -30,6 +30,7 @@ __all__ = [
     "located",
     "numbers_in",
     "raise_problem",
+    "read_entry",
     "walk",
     "walk_entries",
 ]
@@ -73,8 +74,10 @@ def raise_problem(problem: StoreError) -> None:
     raise problem
 
 
-def walk(path: Path, problem: Problem) -> Iterator[Source]:
+def walk(path: Path, problem: Problem, only: int | None = None) -> Iterator[Source]:
     """Open the file and then every image of the journal that belongs to it.
+
+    With `only`, images of other cases than that number are passed over.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def walk(path: Path, problem: Problem) -> Iterator[Source]:
         identity: bytes | None = None
         if path.exists() or not beside.exists():
             identity = yield from _walk_file(path, problem if beside.exists() else raise_problem)
-        yield from _walk_journal(file, beside, identity, problem)
+        yield from _walk_journal(file, beside, identity, problem, only)
 
 
 def walk_entries(source: Source, seen: set[tuple[str, int]], problem: Problem) -> Iterator[Entry]:
@@ -100,7 +103,7 @@ def walk_entries(source: Source, seen: set[tuple[str, int]], problem: Problem) -
             if (collection, number) in seen:
                 continue
             try:
-                entry = _read_entry(source.node, collection, number)
+                entry = read_entry(source.node, collection, number)
                 if isinstance(entry.value, Measurement):
                     _expect_launch(entry, entry.value.launch, seen)
             except StoreError as error:
@@ -129,7 +132,14 @@ def numbers_in(node: Node, collection: str, problem: Problem) -> list[int]:
     return sorted(numbers)
 
 
-def _read_entry(root: Node, collection: str, number: int) -> Entry:
+def read_entry(root: Node, collection: str, number: int) -> Entry:
+    """Decode one launch, case or imported table.
+
+    Raises
+    ------
+    StoreError
+        If it is missing or damaged.
+    """
     found = root.group(collection).group(str(number))
     node = Node(found.handle, f"{root.where}: {collection}/{number}", root.allowance)
     value: Launch | Measurement | ImportedTable
@@ -161,7 +171,7 @@ def _walk_file(path: Path, problem: Problem) -> Generator[Source, None, bytes | 
 
 
 def _walk_journal(
-    file: BinaryIO, path: Path, identity: bytes | None, problem: Problem
+    file: BinaryIO, path: Path, identity: bytes | None, problem: Problem, only: int | None
 ) -> Iterator[Source]:
     found = journal.scan(file, path)
     for offset, length in found.damaged:
@@ -172,6 +182,8 @@ def _walk_journal(
         identity = identity or record.identity
         if record.identity != identity:
             continue  # left behind by the campaign that this file replaced
+        if only is not None and (record.kind, record.number) != (journal.CASE, only):
+            continue
         try:
             with _open_record(file, record, path) as source:
                 yield source

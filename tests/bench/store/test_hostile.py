@@ -58,6 +58,9 @@ def test_another_hdf5_is_refused(tmp_path):
     path = tmp_path / "run.h5"
     with h5py.File(path, "w") as file:
         file["temperature"] = [1.0, 2.0]
+    assert "version 00, which has no checksums" in refusal(path)
+    with h5py.File(path, "w", libver="v110") as file:
+        file["temperature"] = [1.0, 2.0]
     assert "HDF5 without a schema" in refusal(path)
     with h5py.File(path, "r+") as file:
         file.attrs["schema"] = np.bytes_(b"other/thing")
