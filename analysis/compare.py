@@ -10,15 +10,22 @@ their neighbours in time. With y the logarithms of the launches' medians, A the 
                                          to it is added what each launch does not know of its own
                                          median: the spread of the medians of contiguous batches,
                                          over the square root of their number
-    with a single launch on a side       the ratio must exceed any seen between two known launches:
-                                         launches have outliers that no standard deviation of a few
-                                         foresees
+
+Launches have outliers that no standard deviation of a few foresees: a machine is disturbed for the
+length of one launch. A single launch may be one. Without any assumption on how launches are
+distributed, only that known and new ones are exchangeable, a new one lies beyond all of n known
+ones with the probability 2 / (n + 1), and two new ones differ by more than any two of n known ones
+with at most 2 / (n + 2): one of the two is then the least or the largest of all n + 2, and of those
+(n + 2)(n + 1) / 2 pairs at most n + 1 reach further than the other n. Therefore
+
+    with a single launch on a side       the ratio must exceed any between two known launches, and
+                                         p is at least 2 / (n + 1): below n = 39 no verdict
 
 Intervals are Student's rather than a bootstrap's: resampling 3 launches a side covers 80 %, and 10
 cover 92 %, instead of 95 %. P-values are adjusted for the number of cases by Holm's method. A
 verdict:
 
-    FASTER, SLOWER  adjusted p < 5 %, and the ratio is beyond the least effect
+    FASTER, SLOWER  adjusted p <= 5 %, and the ratio is beyond the least effect
     SAME            the 95 % interval lies within the least effect
     AMBIGUOUS       anything else
 
@@ -46,7 +53,15 @@ if TYPE_CHECKING:
     from ..bench.sample import Campaign
     from .dataset import SeriesKey
 
-__all__ = ["LEAST_EFFECT", "VERDICTS", "Comparison", "Place", "compare", "launches_of"]
+__all__ = [
+    "LEAST_EFFECT",
+    "LEAST_KNOWN",
+    "VERDICTS",
+    "Comparison",
+    "Place",
+    "compare",
+    "launches_of",
+]
 
 VERDICTS = ("SAME", "FASTER", "SLOWER", "AMBIGUOUS")
 
@@ -54,6 +69,9 @@ LEAST_EFFECT = 0.03
 """Default: a change of less is no change."""
 
 _LEVEL = 0.05
+LEAST_KNOWN = 39
+"""Known launches without which no single launch is judged: 2 / (39 + 1) is the level."""
+
 _BATCHES = 10  # contiguous; long against the dependence of iterations, enough for a spread
 _QUANTILE = 0.9  # of the spreads of other cases: a case without its own may be a noisy one
 
@@ -88,6 +106,9 @@ class Comparison:
     p: float
     """P-value adjusted for the number of cases; NaN where the spread is not known."""
 
+    judged: bool
+    """Whether a verdict is possible: a single launch needs `LEAST_KNOWN` known ones beside it."""
+
     verdict: str
     """One of `VERDICTS`."""
 
@@ -101,6 +122,9 @@ class _Evidence(NamedTuple):
     reach: float = 0.0
     """Largest log ratio of two launches seen: a single launch must differ by more."""
 
+    least_p: float = 0.0
+    """What is left to chance whatever the ratio: a single launch may be an outlier."""
+
 
 class _Spread(NamedTuple):
     """How much launches differ, in log time."""
@@ -108,6 +132,8 @@ class _Spread(NamedTuple):
     sd: float
     freedom: float
     reach: float
+    launches: int
+    """That tell it."""
 
 
 Launches = dict[Place, list["NDArray[np.float64]"]]
@@ -188,10 +214,11 @@ def _weigh(
     known = spreads.get(place) or spreads.get(None) or _UNKNOWN
     own = sum(_own_variance(side[0]) for side in (first, second) if len(side) == 1)
     error = math.sqrt(known.sd**2 * (1 / len(a) + 1 / len(b)) + own)
-    return _Evidence(log_ratio, error, known.freedom, known.reach)
+    least_p = min(2 / (known.launches + 1), 1.0)
+    return _Evidence(log_ratio, error, known.freedom, known.reach, least_p)
 
 
-_UNKNOWN = _Spread(math.nan, math.nan, math.nan)
+_UNKNOWN = _Spread(math.nan, math.nan, math.nan, 0)
 
 
 def _own_variance(samples: NDArray[np.float64]) -> float:
@@ -207,23 +234,29 @@ def _spreads(campaigns: Sequence[Launches]) -> dict[Place | None, _Spread]:
     """Return the spread between launches by place.
 
     Under None stands what holds for places that nobody launched twice: a high quantile over the
-    places that somebody did, at the least degrees of freedom among them.
+    places that somebody did, at the least degrees of freedom among them. Launches of several
+    campaigns are not exchangeable: those of the largest count.
     """
-    squares: dict[Place, tuple[float, int, float]] = {}
+    squares: dict[Place, tuple[float, int, float, int]] = {}
     for campaign in campaigns:
         for place, launches in campaign.items():
             if len(launches) > 1:
                 y = _log_medians(launches)
-                total, freedom, reach = squares.get(place, (0.0, 0, 0.0))
-                added = float(((y - y.mean()) ** 2).sum())
-                squares[place] = total + added, freedom + len(y) - 1, max(reach, float(np.ptp(y)))
+                total, freedom, reach, most = squares.get(place, (0.0, 0, 0.0, 0))
+                squares[place] = (
+                    total + float(((y - y.mean()) ** 2).sum()),
+                    freedom + len(y) - 1,
+                    max(reach, float(np.ptp(y))),
+                    max(most, len(y)),
+                )
     found: dict[Place | None, _Spread] = {
-        place: _Spread(math.sqrt(total / freedom), freedom, reach)
-        for place, (total, freedom, reach) in squares.items()
+        place: _Spread(math.sqrt(total / freedom), freedom, reach, most)
+        for place, (total, freedom, reach, most) in squares.items()
     }
     if found:
-        sds, freedoms, reaches = zip(*found.values(), strict=True)
-        found[None] = _Spread(float(np.quantile(sds, _QUANTILE)), min(freedoms), max(reaches))
+        sds, freedoms, reaches, counts = zip(*found.values(), strict=True)
+        sd = float(np.quantile(sds, _QUANTILE))
+        found[None] = _Spread(sd, min(freedoms), max(reaches), min(counts))
     return found
 
 
@@ -234,14 +267,14 @@ def _log_medians(launches: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]
 def _p_value(evidence: _Evidence) -> float:
     from scipy.stats import t
 
-    log_ratio, error, freedom, reach = evidence
+    log_ratio, error, freedom, reach, least_p = evidence
     if math.isnan(error):
         return math.nan
     if abs(log_ratio) <= reach:
         return 1.0
     if error == 0:
-        return 1.0 if log_ratio == 0 else 0.0
-    return float(2 * t.sf(abs(log_ratio) / error, freedom))
+        return 1.0 if log_ratio == 0 else least_p
+    return max(float(2 * t.sf(abs(log_ratio) / error, freedom)), least_p)
 
 
 def _holm(p_values: Sequence[float]) -> list[float]:
@@ -266,7 +299,7 @@ def _describe(
 ) -> Comparison:
     from scipy.stats import t
 
-    log_ratio, error, freedom, _ = evidence
+    log_ratio, error, freedom, *_ = evidence
     half = float(t.ppf(1 - _LEVEL / 2, freedom)) * error if error > 0 else error
     median_a_s, median_b_s = (
         float(np.median([np.median(samples) for samples in side])) for side in (first, second)
@@ -281,6 +314,7 @@ def _describe(
         low=_exp(log_ratio - half),
         high=_exp(log_ratio + half),
         p=math.nan,
+        judged=evidence.least_p <= _LEVEL,
         verdict="AMBIGUOUS",
     )
 
@@ -291,8 +325,8 @@ def _exp(value: float) -> float:
 
 def _verdict(found: Comparison, least_effect: float) -> str:
     least, most = 1 / (1 + least_effect), 1 + least_effect
-    if math.isnan(found.p):
+    if math.isnan(found.p) or not found.judged:
         return "AMBIGUOUS"
-    if found.p < _LEVEL and not least < found.ratio < most:
+    if found.p <= _LEVEL and not least < found.ratio < most:
         return "SLOWER" if found.ratio > 1 else "FASTER"
     return "SAME" if least < found.low and found.high < most else "AMBIGUOUS"

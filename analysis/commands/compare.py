@@ -112,6 +112,7 @@ def _values(one: Comparison) -> dict[str, Any]:
 
 
 def _print(found: list[Comparison], form: str, missing: str, effect: float) -> None:
+    from ..compare import LEAST_KNOWN
     from .output import print_csv, print_json
 
     values = [_values(one) for one in found]
@@ -123,10 +124,10 @@ def _print(found: list[Comparison], form: str, missing: str, effect: float) -> N
     else:
         _print_tables(found)
         click.echo(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
-        if any(isnan(one.p) for one in found):
+        if any(not one.judged or isnan(one.p) for one in found):
             click.echo(
-                "Where there is no interval, one launch was compared with one: how much launches "
-                "differ is not known. Measure with --launches 5, or give --baseline."
+                f"A single launch may be an outlier: it is judged only beside {LEAST_KNOWN} known "
+                "launches or more. Measure both sides with --launches 5."
             )
     if missing:
         click.echo(missing, err=form != "table")
