@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..native import BUILTINS, Step
+from .host import boot_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,9 @@ class Status:
 
     rank: int
     host: str
+    boot: str = ""
+    """Of the host's kernel: hosts may have the same name."""
+
     pid: int
     case: int
     """Number of the case within its launch, from 1; 0 before the first."""
@@ -67,16 +71,25 @@ def board_folder(campaign: Path) -> Path:
 
 
 class Board:
-    """The file of one rank; made on every rank once the folder exists."""
+    """The file of one rank; made on every rank once the folder exists.
 
-    def __init__(self, folder: Path, rank: int) -> None:
+    Parameters
+    ----------
+    folder : beside the campaign
+    rank : of this process
+    far : whether ranks of other hosts read it, too. Then it is written back now and then, which on
+        some file systems makes the next store into it wait; on one host nobody needs that
+    """
+
+    def __init__(self, folder: Path, rank: int, *, far: bool = False) -> None:
+        self._far = far
         self._path = folder / f"rank-{rank}"
         with self._path.open("w+b") as file:
             os.posix_fallocate(file.fileno(), 0, _BYTES)  # a full disk must not end as a bus error
             self._map = mmap.mmap(file.fileno(), _BYTES)
         self._words = np.frombuffer(self._map, np.int64, _WORDS)
         self._words[0] = os.getpid()
-        self._write_text(1, socket.gethostname())
+        self._write_text(1, f"{socket.gethostname()}\n{boot_id()}")
 
     def begin(self, case: int, operation: str) -> None:
         """Say that a case begins."""
@@ -103,7 +116,8 @@ class Board:
     def snapshot(self) -> tuple[int, ...]:
         """Return what changes while this rank gets on; say that it runs, for other nodes, too."""
         self._words[4] = time.time_ns()
-        self._map.flush()
+        if self._far:
+            self._map.flush()
         return tuple(int(word) for word in self._words[:4])
 
     def silence_s(self) -> float:
@@ -131,13 +145,14 @@ def read_board(folder: Path) -> list[Status]:
             continue
         pid, case, state, iteration, beat_ns = np.frombuffer(data, np.int64, _WORDS).tolist()
         texts = data[8 * _WORDS :]
-        operation, host = (
+        operation, place = (
             texts[i * _TEXT_BYTES : (i + 1) * _TEXT_BYTES].rstrip(b"\0").decode(errors="replace")
             for i in range(2)
         )
+        host, _, boot = place.partition("\n")
         found.append(
             Status(
-                rank=int(number), host=host, pid=pid, case=case, operation=operation,
+                rank=int(number), host=host, boot=boot, pid=pid, case=case, operation=operation,
                 state=state if 0 <= state < len(STATES) else 0, iteration=iteration,
                 beat_ns=beat_ns,
             )

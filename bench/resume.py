@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import EnvironmentMismatchError, StoreError
@@ -14,9 +16,24 @@ if TYPE_CHECKING:
     from .protocol import Protocol
     from .sample import Campaign
 
-__all__ = ["check_same_machine", "missing_cases", "recorded_command"]
+__all__ = ["check_same_machine", "command_line", "missing_cases", "recorded_command"]
 
 _SAME = ("cpu", "gpu", "driver", "mpi_library", "mpi_thread_level")
+
+
+def command_line() -> tuple[str, ...]:
+    """Return the command line of this process, as a later one elsewhere can use it again.
+
+    A topology file is named absolutely: a campaign may be resumed from another folder.
+    """
+    words = ["collcast", *sys.argv[1:]]
+    for at, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if word == "--topology" and at + 1 < len(words):
+            words[at + 1] = str(Path(words[at + 1]).absolute())
+        elif name == "--topology" and equals:
+            words[at] = f"{name}={Path(value).absolute()}"
+    return tuple(words)
 
 
 def recorded_command(campaign: Campaign, path: object) -> tuple[str, ...]:

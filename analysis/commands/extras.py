@@ -42,7 +42,7 @@ def require(*modules: str) -> None:
 
 
 def require_parquet() -> None:
-    """Refuse to go on without pyarrow, which no extra brings: it is larger than all the rest.
+    """Refuse to go on without pyarrow, which has an extra of its own: it is larger than the rest.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def require_parquet() -> None:
     """
     if find_spec("pyarrow") is None:
         raise MissingExtraError(
-            "Parquet needs pyarrow, which is not installed: pip install pyarrow"
+            'Parquet needs pyarrow, which is not installed: pip install "collcast[parquet]"'
         )
 
 

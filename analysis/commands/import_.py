@@ -99,14 +99,21 @@ def _renamed(columns: tuple[str, ...]) -> dict[str, str]:
 
 def _write(output: Path, tables: list[ImportedTable], *, force: bool) -> None:
     from ...bench.sample import Campaign
-    from ...bench.store import append_imported, campaign_exists, consolidate, write_campaign
+    from ...bench.store import (
+        append_imported,
+        campaign_exists,
+        consolidate,
+        hold_campaign,
+        write_campaign,
+    )
 
-    if force or not campaign_exists(output):
-        write_campaign(output, Campaign(launches=(), measurements=(), imported=tuple(tables)))
-        return
-    for table in tables:
-        append_imported(output, table)
-    consolidate(output)
+    with hold_campaign(output, lambda line: click.echo(f"collcast: {line}", err=True)):
+        if force or not campaign_exists(output):
+            write_campaign(output, Campaign(launches=(), measurements=(), imported=tuple(tables)))
+            return
+        for table in tables:
+            append_imported(output, table)
+        consolidate(output)
 
 
 def _summary(table: ImportedTable) -> str:

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..store import Survey
 
 __all__ = ["check"]
+
+_MOST_NAMED = 10
 
 
 @click.command()
@@ -26,16 +30,24 @@ __all__ = ["check"]
 def check(ctx: click.Context, file: Path, output: Path | None) -> None:
     """Say what is wrong in a campaign FILE and its journal, and where.
 
+    Cases with wrong elements or figures that cannot be believed are named, too; they are whole.
+
     Exit status: 0 if all is whole, 1 if something is damaged, 2 if FILE is no campaign.
     """
     from ..board import board_folder, read_board
-    from ..store import repair_campaign, survey_campaign
+    from ..store import holder_of, is_alive, lock_of, repair_campaign, survey_campaign
     from ..watchdog import describe_board
 
     survey = survey_campaign(file)
     for finding in survey.findings:
         click.echo(finding)
+    for line in _doubts(survey):
+        click.echo(f"{file}: {line}")
     click.echo(f"{file}: {_summary(survey)}")
+    holder = holder_of(file)
+    if holder is not None:
+        state = {True: "runs", False: "has ended", None: "is of another machine"}[is_alive(holder)]
+        click.echo(f"{lock_of(file)}: held by {holder}, which {state}")
     statuses = read_board(board_folder(file))
     if statuses:
         click.echo(f"{board_folder(file)}: ranks of a launch that runs, or that ended badly:")
@@ -60,8 +72,34 @@ def _summary(survey: Survey) -> str:
     return "; ".join(parts)
 
 
+def _doubts(survey: Survey) -> list[str]:
+    """What is whole, and not to be used."""
+    lines = []
+    if survey.wrong:
+        lines.append(
+            f"{_count(len(survey.wrong), 'case')} with wrong elements: {_some(survey.wrong)}"
+        )
+    reasons: dict[str, list[int]] = {}
+    for number, reason in survey.suspect:
+        reasons.setdefault(reason, []).append(number)
+    for reason, numbers in sorted(reasons.items()):
+        lines.append(f"{_count(len(numbers), 'case')} suspect ({reason}): {_some(numbers)}")
+    if survey.suspect_cells:
+        lines.append(f"{survey.suspect_cells} of {_count(survey.cells, 'imported cell')} suspect")
+    return lines
+
+
+def _some(numbers: Sequence[int]) -> str:
+    names = [f"cases/{number}" for number in numbers[:_MOST_NAMED]]
+    return ", ".join(names) + (" ..." if len(numbers) > _MOST_NAMED else "")
+
+
 def _held(survey: Survey) -> str:
-    return f"{_count(survey.launches, 'launch', 'es')}, {_count(survey.cases, 'case')}"
+    parts = [_count(survey.launches, "launch", "es"), _count(survey.cases, "case")]
+    if survey.imported:
+        tables = _count(survey.imported, "imported table")
+        parts.append(f"{tables} ({_count(survey.cells, 'cell')})")
+    return ", ".join(parts)
 
 
 def _count(number: int, noun: str, ending: str = "s") -> str:

@@ -13,10 +13,11 @@ import click
 
 from ..board import board_folder, read_board, remove_board
 from ..launcher import Launcher, find_launcher
-from ..store import campaign_exists, consolidate, read_campaign
+from ..resume import command_line
+from ..store import campaign_exists, consolidate, hold_campaign, read_campaign
 from ..watchdog import describe_board
 from .options import WITH_RESUME, default_ranks, refuse_existing, refuse_running
-from .progress import PARENT_VARIABLE, parse_line, show_bar
+from .progress import PARENT_VARIABLE, parse_line, show_bar, tell
 from .rank import COMMAND_VARIABLE, HUNG
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ def launch_all(options: Options, ctx: click.Context) -> int:
         refuse_existing(options)
     launcher = find_launcher()
     planned = _plan_missing(options) if options.resume else _plan(options)
-    refuse_running(options)
-    status = _run_launches(planned, options, launcher, ctx)
+    with hold_campaign(options.output, tell):
+        refuse_running(options)
+        status = _run_launches(planned, options, launcher, ctx)
     if not options.quiet and status == 0:
         launches = len(planned.ranks)
         click.echo(f"{options.output}: {planned.cases} cases in {launches} launches", err=True)
@@ -102,7 +104,7 @@ def _plan_missing(options: Options) -> _Planned:
 
 
 def _launch(launcher: Launcher, ranks: int, arguments: list[str], bar: Any) -> int:
-    command = json.dumps(["collcast", *sys.argv[1:]])
+    command = json.dumps(command_line())
     process = launcher.start(ranks, arguments, {PARENT_VARIABLE: "1", COMMAND_VARIABLE: command})
     assert process.stdout is not None
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,13 +175,14 @@ def refuse_existing(options: Options) -> None:
 
 
 def refuse_running(options: Options) -> None:
-    """Refuse a file that another run on this host is writing."""
+    """Refuse a file that ranks on this host are writing, though who started them is gone."""
     from ..board import board_folder, read_board
+    from ..host import boot_id
 
-    host = socket.gethostname()
+    boot = boot_id()
     for status in read_board(board_folder(options.output)):
-        if status.host == host and Path(f"/proc/{status.pid}").exists():
+        if status.boot == boot and Path(f"/proc/{status.pid}").exists():
             raise StoreError(
-                f"output: {options.output} is being written by process {status.pid} on {host}, "
-                "expected none"
+                f"output: {options.output} is being written by process {status.pid} on "
+                f"{status.host}, expected none"
             )

@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from ..units import format_bytes
 
 if TYPE_CHECKING:
@@ -14,7 +16,14 @@ if TYPE_CHECKING:
 
     from ..case import Case
 
-__all__ = ["PARENT_VARIABLE", "parse_line", "progress_lines", "progress_silent", "show_bar"]
+__all__ = [
+    "PARENT_VARIABLE",
+    "parse_line",
+    "progress_lines",
+    "progress_silent",
+    "show_bar",
+    "tell",
+]
 
 PARENT_VARIABLE = "COLLCAST_PROGRESS_TO_PARENT"
 _MARK = "@collcast-progress "
@@ -61,6 +70,11 @@ def show_bar(total: int) -> Any:
     bar.add_task("starting", total=total)
     bar.start()
     return bar
+
+
+def tell(line: str) -> None:
+    """Print a line that is no result."""
+    click.echo(f"collcast: {line}", err=True)
 
 
 def parse_line(line: str) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,11 @@ from ..device import Device, bind
 from ..errors import CaseError, CollcastError, StoreError
 from ..groups import check_counts, rank_order, split_off, wait_quietly
 from ..provenance import collect, host_name
-from ..resume import check_same_machine, missing_cases
+from ..resume import check_same_machine, command_line, missing_cases
 from ..store import (
     campaign_exists,
     consolidate,
+    hold_campaign,
     next_launch_number,
     read_campaign,
 )
@@ -28,7 +29,7 @@ from ..topology import read_topology
 from ..watchdog import Watchdog, describe_board
 from ..world import join_world
 from .options import refuse_existing, refuse_running
-from .progress import PARENT_VARIABLE, progress_lines, progress_silent
+from .progress import PARENT_VARIABLE, progress_lines, progress_silent, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,11 +85,17 @@ def _end_together(errors: Any, message: str, status: int, options: Options) -> i
 
 def _run_in_world(world: Any, options: Options) -> None:
     """Measure on every number of ranks in turn; ranks that a group leaves out sleep."""
+    with ExitStack() as held:
+        _measure_all(world, options, held)
+
+
+def _measure_all(world: Any, options: Options, held: ExitStack) -> None:
     counts = _counts(world, options)
-    launch = _prepare_output(world, options)
+    launch = _prepare_output(world, options, held)
     folder = board_folder(options.output)
-    board = _open_board(world, folder)
-    order = rank_order(world.allgather(host_name(world)), options.rank_map)
+    hosts = world.allgather(host_name(world))
+    board = _open_board(world, folder, far=len(set(hosts)) > 1)
+    order = rank_order(hosts, options.rank_map)
     show = progress_silent()
     if world.rank == 0 and not options.quiet:
         show = progress_lines(sum(len(options.cases(ranks)) for ranks in counts))
@@ -140,7 +147,7 @@ def _measure_on(
 def user_command() -> tuple[str, ...]:
     """The command line as the user gave it: the parent's, where one started this rank."""
     given = os.environ.get(COMMAND_VARIABLE)
-    return tuple(json.loads(given)) if given else ("collcast", *sys.argv[1:])
+    return tuple(json.loads(given)) if given else command_line()
 
 
 def _missing(world: Any, environment: Environment, options: Options) -> tuple[Case, ...]:
@@ -165,7 +172,7 @@ def _missing(world: Any, environment: Environment, options: Options) -> tuple[Ca
     return found or ()
 
 
-def _open_board(world: Any, folder: Path) -> Board:
+def _open_board(world: Any, folder: Path, *, far: bool) -> Board:
     """The file of this rank in a new folder; collective."""
     made = None
     if world.rank == 0:
@@ -178,7 +185,7 @@ def _open_board(world: Any, folder: Path) -> Board:
     if made:
         raise StoreError(f"output: {made}, expected a folder that can be written")
     try:
-        return Board(folder, world.rank)
+        return Board(folder, world.rank, far=far)
     except OSError as error:
         raise StoreError(
             f"output: {folder}: {error.strerror} on rank {world.rank}, expected a folder that all "
@@ -196,14 +203,15 @@ def _end_hang(folder: Path, options: Options) -> None:
     os._exit(HUNG)
 
 
-def _prepare_output(world: Any, options: Options) -> int:
-    """Rank 0 looks at the file; every rank learns the launch's number or the refusal."""
+def _prepare_output(world: Any, options: Options, held: ExitStack) -> int:
+    """Rank 0 looks at the file and holds it; every rank learns the launch's number or a refusal."""
     found: tuple[int, str] | None = None
     if world.rank == 0:
         try:
             if not (options.append or options.resume):
                 refuse_existing(options)
             if PARENT_VARIABLE not in os.environ:
+                held.enter_context(hold_campaign(options.output, tell))
                 refuse_running(options)
             found = 0 if options.force else next_launch_number(options.output), ""
         except StoreError as error:

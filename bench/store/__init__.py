@@ -18,18 +18,24 @@ from .campaign import (
     remove_campaign,
     write_campaign,
 )
+from .lease import Holder, hold_campaign, holder_of, is_alive, lock_of
 from .schema import SCHEMA, SCHEMA_VERSION
 from .survey import Survey, repair_campaign, survey_campaign
 
 __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
+    "Holder",
     "Survey",
     "append_imported",
     "append_launch",
     "append_measurement",
     "campaign_exists",
     "consolidate",
+    "hold_campaign",
+    "holder_of",
+    "is_alive",
+    "lock_of",
     "next_launch_number",
     "read_campaign",
     "remove_campaign",

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
+from ..imported import ImportedTable
+from ..sample import Measurement
 from . import journal
 from .durable import replace_durably
 from .merge import merge_image
 from .schema import CASES, IMPORTED, LAUNCHES
-from .walk import journal_of, located, walk, walk_entries
+from .walk import Entry, journal_of, located, walk, walk_entries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +35,18 @@ class Survey:
 
     records: int
     """Whole records in the journal; 0 if the campaign was consolidated."""
+
+    wrong: tuple[int, ...]
+    """Numbers of the cases with wrong elements."""
+
+    suspect: tuple[tuple[int, str], ...]
+    """Numbers of the cases that cannot be believed, and why."""
+
+    cells: int
+    """Of the imported tables."""
+
+    suspect_cells: int
+    """Imported cells that cannot be believed."""
 
     torn_bytes: int
     """Bytes behind the journal's last whole record: something that was never finished."""
@@ -60,10 +74,13 @@ def survey_campaign(path: Path) -> Survey:
     problems: list[StoreError] = []
     seen: set[tuple[str, int]] = set()
     identities: set[bytes] = set()
+    wrong: list[int] = []
+    suspect: list[tuple[int, str]] = []
+    cells = [0, 0]
     for source in walk(path, problems.append):
         identities.add(source.root.identity)
-        for _ in walk_entries(source, seen, problems.append):
-            pass  # reading is the test
+        for entry in walk_entries(source, seen, problems.append):  # reading is the test
+            _note(entry, wrong, suspect, cells)
     beside = journal_of(path)
     with journal.open_journal(beside) as file:
         found = journal.scan(file, beside)
@@ -79,10 +96,27 @@ def survey_campaign(path: Path) -> Survey:
         launches=launches,
         cases=sum(collection == CASES for collection, _ in seen),
         imported=sum(collection == IMPORTED for collection, _ in seen),
+        wrong=tuple(wrong),
+        suspect=tuple(suspect),
+        cells=cells[0],
+        suspect_cells=cells[1],
         records=len(found.records) - len(foreign),
         torn_bytes=found.torn_bytes,
         findings=tuple(str(problem) for problem in problems),
     )
+
+
+def _note(entry: Entry, wrong: list[int], suspect: list[tuple[int, str]], cells: list[int]) -> None:
+    """Count what an entry says of itself."""
+    value = entry.value
+    if isinstance(value, Measurement):
+        if value.wrong:
+            wrong.append(entry.number)
+        if value.suspect:
+            suspect.append((entry.number, value.suspect))
+    elif isinstance(value, ImportedTable):
+        cells[0] += len(value)
+        cells[1] += sum(map(bool, value.suspect))
 
 
 def repair_campaign(path: Path, target: Path) -> None:
