@@ -107,6 +107,16 @@ class Curve:
             found[draw] = designs[choice] @ values
         return found
 
+    def fastest(self, ranks: int, message_bytes: NDArray[np.float64]) -> NDArray[np.str_]:
+        """Return the name of the bootstraps' fastest model, shape (draw, size)."""
+        designs = self._times(ranks, message_bytes)
+        names = [np.array([model.name for model in models]) for models in self.candidates]
+        found = [
+            names[choice][(designs[choice].columns @ values).argmin(axis=0)]
+            for choice, values in zip(self.drawn_choice, self.drawn_values, strict=True)
+        ]
+        return np.array(found, dtype=np.str_).reshape(-1, len(message_bytes))
+
     def _times(self, ranks: int, message_bytes: NDArray[np.float64]) -> tuple[_Fastest, ...]:
         counts = np.full(len(message_bytes), ranks)
         return tuple(

@@ -42,19 +42,19 @@ def efficiency(
     Raises
     ------
     CaseError
-        If a number is below 1, or the routing is not one of `ROUTINGS`.
+        If a number is below 1, there are no flows, or the routing is not one of `ROUTINGS`.
     """
     from scipy.stats import poisson
 
     if routing not in ROUTINGS:
         raise CaseError(f"routing: found {routing!r}, expected one of {', '.join(ROUTINGS)}")
-    if min(uplinks, leaves, flows_per_uplink) < 1:
-        raise CaseError("uplinks, leaves and flows per uplink: expected at least 1 of each")
+    if min(uplinks, leaves) < 1 or not flows_per_uplink > 0:
+        raise CaseError("uplinks and leaves: expected at least 1 of each; flows per uplink: > 0")
     if routing != "hash":
         return 1.0
     # F^(links) >= 1/2 on logarithms: with a million links F lies within 1e-6 of 1.
     exceed = -math.expm1(-math.log(2) / (uplinks * leaves))
-    fullest = float(poisson.isf(exceed, flows_per_uplink))
+    fullest = max(1.0, float(poisson.isf(exceed, flows_per_uplink)))
     return flows_per_uplink / fullest
 
 

@@ -1,59 +1,57 @@
 """Extrapolate: a fit, or a fabric, asked for other ranks and sizes.
 
-From measurements, times are draws of the series' `ensemble`. On a fabric, a draw is the fastest
-model of the collective under one draw of the fabric's figures, times exp(m e), e standard normal,
-for what the models leave out; nothing measured enters.
+From measurements, times are draws of the series' `ensemble`; on a fabric, of `conditional`, in
+which nothing measured enters but what the fabric's file took from a campaign.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .fabrics import draw_costs
+from .bound import bound_of
+from .conditional import Conditional
 from .fit import LEAST_SCALES_BEYOND
-from .models import models_of, time_s
-from .prediction import predict_as
+from .outcome import boil_down, iteration_variance, shares_of, switching
+from .prediction import LARGEST_FACTOR, predict_as
+from .select import WALK, doubt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from .dataset import Row
     from .fabrics import Fabric
     from .fit import Fit
-    from .prediction import Prediction, Times
+    from .outcome import Outcome, Times
+    from .prediction import Prediction
 
-__all__ = ["LARGEST_FACTOR", "Extrapolator", "supported_ranks"]
+__all__ = ["Extrapolator", "supported_ranks"]
 
 DRAWS = 2000
 """Draws behind an interval: its ends are good to about 2 % of its width."""
 
-LARGEST_FACTOR = 64
-"""Ranks over the largest measured scale beyond which nothing is called extrapolated. Intervals were
-checked on machines up to 32 times the fitted scale (and just past it here, to the next doubling);
-no machine grew further without another tier, another switch or another algorithm."""
-
-_MODEL_SD = 0.2
-"""Standard deviation of log(time / model) of a physical model used far from data, m above: its
-median error was 12 to 15 % at 8 to 32 times the fitted scale on Alps (median |e| is 0.67 sd)."""
-
 _WIDEST = 10.0  # high90 / low90; a wider interval supports no decision
+_T_4 = 2.0  # variance of Student's t with 4 degrees of freedom, of which an ensemble's errors are
 _Z = {50: 0.6745, 90: 1.6449, 95: 1.9600}  # two-sided quantiles of the standard normal distribution
-_QUANTILES = (0.5, 0.25, 0.75, 0.05, 0.95)  # in the order of Times
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Extrapolator:
     """One series' fit, the fabric to go on with, and the seed of all draws."""
 
     fit: Fit
     fabric: Fabric | None = None
     seed: int = 0
+    algorithm: str = ""
+    """A model by its name. With one, or a layout, everything is asked of the fabric: what was
+    measured had its own."""
+
+    scatter: float | None = None
+    """Of the layout on the fabric: 0 contiguous, 1 random; None is contiguous, unasked."""
 
     def predict(self, ranks: Sequence[int], sizes: Sequence[int]) -> list[Prediction]:
         """Return one prediction per number of ranks and size in bytes, ranks slowest.
@@ -63,37 +61,45 @@ class Extrapolator:
         return [found for count in ranks for found in self._at(count, sizes)]
 
     def _at(self, ranks: int, sizes: Sequence[int]) -> list[Prediction]:
-        key = self.fit.key
-        known = {n: row for n in sizes if (row := self.fit.rows.find(ranks, n)) is not None}
+        supposed = bool(self.algorithm) or self.scatter is not None
+        rows = self.fit.rows
+        known = {n: row for n in sizes if (row := rows.find(ranks, n)) is not None}
         inside = ranks <= supported_ranks(self.fit) and self.fit.curve is not None
         on_fabric = (
             self.fabric is not None
             and ranks <= self.fabric.endpoints.value
-            and bool(models_of(key.collective))
+            and bool(self._conditional.models)
         )
-        fitted = dict(zip(sizes, self.curve_s(ranks, sizes), strict=True)) if inside else {}
-        assumed = dict(zip(sizes, self.fabric_s(ranks, sizes), strict=True)) if on_fabric else {}
+        if supposed:
+            known, inside = {}, False
+        fitted = dict(zip(sizes, self.curve_at(ranks, sizes), strict=True)) if inside else {}
+        assumed = dict(zip(sizes, self.fabric_at(ranks, sizes), strict=True)) if on_fabric else {}
         return [self._one(ranks, n, known.get(n), fitted.get(n), assumed.get(n)) for n in sizes]
 
     def _one(
-        self, ranks: int, n: int, row: Row | None, fitted: Times | None, assumed: Times | None
+        self, ranks: int, n: int, row: Row | None, fitted: Outcome | None, assumed: Outcome | None
     ) -> Prediction:
-        key = self.fit.key
+        key, measured = self.fit.key, self._largest()
         if row is not None:
-            return predict_as("measured", key, ranks, n, times_s=_measured(row))
-        if fitted is not None and self._trusted(ranks, fitted):
-            return predict_as("extrapolated", key, ranks, n, times_s=fitted)
+            return predict_as("measured", key, ranks, n, measured, times_s=_measured(row))
+        if fitted is not None and self._trusted(ranks, fitted.times_s):
+            return predict_as("extrapolated", key, ranks, n, measured, fitted)
         if assumed is not None and self.fabric is not None:
             return predict_as(
                 "conditional",
                 key,
                 ranks,
                 n,
-                times_s=assumed,
+                measured,
+                assumed,
                 fabric=self.fabric.name,
                 assumed_tiers=self.assumed_tiers(ranks),
             )
-        return predict_as("unsupported", key, ranks, n, times_s=fitted)
+        return predict_as("unsupported", key, ranks, n, measured, fitted)
+
+    def _largest(self) -> int:
+        """Return the largest scale that was fitted, or else measured; 0 for none."""
+        return max(self.fit.scales or [row.ranks for row in self.fit.rows], default=0)
 
     def _trusted(self, ranks: int, times_s: Times) -> bool:
         """Whether a fitted time may be called extrapolated."""
@@ -113,25 +119,66 @@ class Extrapolator:
 
     def curve_s(self, ranks: int, sizes: Sequence[int]) -> list[Times]:
         """Return fitted times with intervals; only for a fit that has a curve."""
-        ensemble = self.fit.ensemble
+        return [found.times_s for found in self.curve_at(ranks, sizes)]
+
+    def curve_at(self, ranks: int, sizes: Sequence[int]) -> list[Outcome]:
+        """Return what the fit says; only for one that has a curve.
+
+        Of the variance of log time, the bootstrap and the drift make `parameters`; s^2 of the
+        members (weighted) and the walk beyond the data `launch`, less that of a median over
+        iterations; the rest, `model`, is what members misfit and how they differ.
+        """
+        ensemble, curve = self.fit.ensemble, self.fit.curve
         assert ensemble is not None, "asked for the curve of a fit without one"
-        return _times(ensemble.draw_s(ranks, sizes, DRAWS, self.seed))
+        assert curve is not None, "asked for the curve of a fit without one"
+        drawn = ensemble.draw_s(ranks, sizes, DRAWS, self.seed)
+        n, last = np.array(sizes, dtype=float), max(self.fit.scales)
+        here = curve.fastest(ranks, n)
+        before = curve.fastest(last, n)
+        beyond = max(0.0, math.log2(ranks / last))
+        bootstraps = np.log(np.maximum(curve.draws_s(ranks, n), 1e-12))
+        iteration = iteration_variance(self.fit.rows)
+        walked = beyond * (WALK * doubt(ensemble.misfit)) ** 2
+        noises = np.array([process.noise for process in ensemble.processes])
+        shares, chosen = [], []
+        for j, size in enumerate(sizes):
+            weights = ensemble.weights(ranks, size)
+            noise = _T_4 * float(weights @ noises**2) + walked
+            grown = float(bootstraps[:, j].var()) if len(bootstraps) else 0.0
+            fitted = float(weights[0]) * (grown + (ensemble.physics.drift_sd * beyond) ** 2)
+            whole = float(np.log(drawn[:, j]).var())
+            chosen.append(switching(here[:, j], before[:, j]))
+            shares.append(
+                shares_of(
+                    parameters=fitted,
+                    model=whole - fitted - noise,
+                    launch=noise - iteration,
+                    iteration=min(noise, iteration),
+                )
+            )
+        return boil_down(drawn, bound_of(self.fit.key.collective, ranks, sizes), shares, chosen)
 
     def fabric_s(self, ranks: int, sizes: Sequence[int]) -> list[Times]:
         """Return times on the fabric with intervals over its own uncertainty."""
+        return [found.times_s for found in self.fabric_at(ranks, sizes)]
+
+    def fabric_at(self, ranks: int, sizes: Sequence[int]) -> list[Outcome]:
+        """Return what the fabric says."""
+        return self._conditional.at(ranks, sizes)
+
+    @cached_property
+    def _conditional(self) -> Conditional:
         assert self.fabric is not None, "asked for times on a fabric without one"
-        n = np.array(sizes, dtype=float)
-        models = models_of(self.fit.key.collective, len(self.fabric.tiers))
-        drawn = [
-            time_s(
-                model.demand(ranks, self.fabric.sizes),
-                n,
-                draw_costs(self.fabric, model.pattern, DRAWS, self.seed),
-            )
-            for model in models
-        ]
-        noise = np.random.default_rng((self.seed, ranks)).standard_normal((DRAWS, 1))
-        return _times(np.min(drawn, axis=0) * np.exp(_MODEL_SD * noise))
+        return Conditional(
+            collective=self.fit.key.collective,
+            fabric=self.fabric,
+            draws=DRAWS,
+            seed=self.seed,
+            algorithm=self.algorithm,
+            scatter=self.scatter or 0.0,
+            iteration=iteration_variance(self.fit.rows),
+            measured=self._largest(),
+        )
 
 
 def supported_ranks(fit: Fit) -> float:
@@ -167,9 +214,3 @@ def _measured(row: Row) -> Times:
         return float(time * (bound / time) ** (_Z[level] / _Z[95]))
 
     return time, end(low, 50), end(high, 50), end(low, 90), end(high, 90)
-
-
-def _times(drawn: NDArray[np.float64]) -> list[Times]:
-    """Return median and intervals of draws of shape (draw, size)."""
-    found = np.quantile(drawn, _QUANTILES, axis=0)
-    return [(a, b, c, d, e) for a, b, c, d, e in found.T.tolist()]

@@ -9,11 +9,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bench.case import BYTES_PER_ELEMENT
 from ..bench.units import format_bytes, format_seconds
 from . import plot
 from .extrapolate import Extrapolator
 from .fabrics.check import rests_on_assumption
-from .prediction import statement
+from .prediction import notes, statement
 from .provenance import describe_launches, machine_line
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ FORECAST_SIZES = (8, 1 << 20, 1 << 30)
 @dataclass(frozen=True, slots=True)
 class _Forecast:
     statement: str
+    notes: tuple[str, ...]
     predictions: tuple[Prediction, ...]
 
 
@@ -71,12 +73,13 @@ def _forecast(fits: Sequence[Fit], fabric: Fabric | None) -> _Forecast | None:
     if fabric is None:
         return None
     ranks = int(min(plot.FORECAST_TO_RANKS, fabric.endpoints.value))
-    found = [
-        prediction
-        for series in fits
-        for prediction in Extrapolator(fit=series, fabric=fabric).predict([ranks], FORECAST_SIZES)
-    ]
-    return _Forecast(statement(found, fabric), tuple(found))
+    found: list[Prediction] = []
+    lines: list[str] = []
+    for series in fits:
+        own = Extrapolator(fit=series, fabric=fabric).predict([ranks], FORECAST_SIZES)
+        found += own
+        lines += notes(own, BYTES_PER_ELEMENT.get(series.key.dtype, 1))
+    return _Forecast(statement(found, fabric), tuple(lines), tuple(found))
 
 
 def _figures(fabric: Fabric | None) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .cells import Cells
     from .process import Process
 
-__all__ = ["Origins", "Selection", "roll", "select"]
+__all__ = ["WALK", "Origins", "Selection", "doubt", "roll", "select"]
 
 _FREEDOM = 4.0
 """Degrees of freedom: tails for launches that met somebody else's traffic; 10 covered less."""
@@ -60,7 +60,7 @@ STEP_HEIGHT = 0.4
 """h, of log time: with p chosen so that held-out scales of public tables, at 2, 4 and 8 times the
 fitted ones, were covered as often as said, and with the best interval score."""
 
-_WALK = 0.05
+WALK = 0.05
 """f: what a launch differs from the next on another part of the machine grows with its size: on
 Alps the ratio of slowest to fastest job was 1.01 at 4 ranks, 1.15 at 128 and 1.23 at 1,024."""
 
@@ -129,7 +129,7 @@ def select(origins: Origins | None, size: float, members: int, misfit: float) ->
     from scipy.stats import t
 
     prior = np.ones(members)
-    prior[0] += _PHYSICS_CELLS * (1 - _doubt(misfit)) ** 2
+    prior[0] += _PHYSICS_CELLS * (1 - doubt(misfit)) ** 2
     weights = prior / prior.sum()
     if origins is None:
         return Selection(weights=weights, widening=np.ones(members))
@@ -172,11 +172,12 @@ def draw_log_s(
     mean, sd = np.array(forecasts).T
     chosen = generator.choice(len(mean), draws, p=selection.weights)
     found = mean[chosen] + (sd * selection.widening)[chosen] * generator.standard_t(_FREEDOM, draws)
-    found += _WALK * np.sqrt(doublings) * generator.standard_normal(draws) * _doubt(misfit)
-    steps = generator.poisson(STEP_CHANCE * _doubt(misfit) * doublings, draws)
+    found += WALK * np.sqrt(doublings) * generator.standard_normal(draws) * doubt(misfit)
+    steps = generator.poisson(STEP_CHANCE * doubt(misfit) * doublings, draws)
     found += np.where(steps, STEP_HEIGHT * generator.standard_gamma(np.maximum(steps, 1)), 0.0)
     return found, chosen
 
 
-def _doubt(misfit: float) -> float:
+def doubt(misfit: float) -> float:
+    """Return how far a series is thought capable of what no formula says, 0 to 1."""
     return min(1.0, misfit / _FULL_MISFIT)

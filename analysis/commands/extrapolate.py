@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import form_option, ranks_option, seed_option, sizes_option
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ...bench.sample import Campaign
+    from ..fabrics import Fabric
+    from ..fit import Fit
     from ..prediction import Prediction
 
 __all__ = ["extrapolate"]
@@ -18,52 +23,110 @@ __all__ = ["extrapolate"]
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--ranks", required=True, help="Numbers of ranks, such as 1000000 or 64,1000000.")
-@click.option("--sizes", help="Message sizes, such as 8:4M or 1M,1G; by default those measured.")
+@ranks_option
+@sizes_option
 @click.option(
     "--fabric", "fabric_name", help="Fabric for tiers not measured: a name or a .toml file."
 )
 @click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
+    "--algorithm", default="", help="Forecast this algorithm on the fabric, not the fastest."
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all draws."
+    "--layout",
+    type=click.Choice(["contiguous", "random", "measured"]),
+    help="How ranks lie on the fabric; measured: as in FILE. Contiguous unless said.",
 )
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="TIER.FIELD=VALUE",
+    help="What if: a figure of the fabric, such as core.oversubscription=4; may be repeated.",
+)
+@form_option("csv", "json")
+@seed_option
 def extrapolate(
-    file: Path, ranks: str, sizes: str | None, fabric_name: str | None, form: str, seed: int
+    file: Path,
+    ranks: str,
+    sizes: str | None,
+    fabric_name: str | None,
+    algorithm: str,
+    layout: str | None,
+    settings: tuple[str, ...],
+    form: str,
+    seed: int,
 ) -> None:
     """Predict times at RANKS ranks from the measurements of FILE.
 
     Each prediction says whether it is measured, extrapolated, conditional on a fabric, or
-    unsupported.
+    unsupported; the first interval of a conditional one holds what is not known about the fabric,
+    the other takes the fabric as declared. --algorithm, --layout and --set ask about the fabric.
     """
     from ...bench.case import BYTES_PER_ELEMENT
     from ...bench.units import parse_sizes
     from ..extrapolate import Extrapolator
-    from ..fabrics import load_fabric
     from ..prediction import notes, statement
     from .extras import fit_all, parse_ranks, read_measured, require
 
     require("scipy")
     counts = parse_ranks(ranks)
     wanted = parse_sizes(sizes) if sizes else None
-    fabric = load_fabric(fabric_name) if fabric_name else None
+    fabric = _fabric(fabric_name, settings, asked=bool(algorithm) or layout is not None)
+    campaign = read_measured(file)
+    scatter = _scatter(layout, campaign)
     predictions: list[Prediction] = []
     lines: list[str] = []
-    for fitted in fit_all(read_measured(file), seed):
+    for fitted in _having(algorithm, fit_all(campaign, seed)):
         key = fitted.key
         measured = sorted({row.message_bytes for row in fitted.rows})
-        extrapolator = Extrapolator(fit=fitted, fabric=fabric, seed=seed)
+        extrapolator = Extrapolator(
+            fit=fitted, fabric=fabric, seed=seed, algorithm=algorithm, scatter=scatter
+        )
         found = extrapolator.predict(counts, wanted or measured)
         predictions += found
         lines += notes(found, BYTES_PER_ELEMENT.get(key.dtype, 1))
         if not fitted.curve and any(p.status == "unsupported" for p in found):
             lines.append(f"{key}: {fitted.reason}")
+    supposed = {"algorithm": algorithm, "layout": layout or "", "set": " ".join(settings)}
+    asked = ", ".join(f"{name} {value}" for name, value in supposed.items() if value)
+    if asked:
+        lines.insert(0, f"what if: {asked}")
     _print(form, statement(predictions, fabric), lines, predictions)
+
+
+def _fabric(name: str | None, settings: Sequence[str], *, asked: bool) -> Fabric | None:
+    from ...bench.errors import CaseError
+    from ..fabrics import load_fabric
+    from ..fabrics.what_if import what_if
+
+    if name:
+        return what_if(load_fabric(name), settings)
+    if settings or asked:
+        raise CaseError(
+            "--algorithm, --layout, --set: found no --fabric, expected the one they ask about"
+        )
+    return None
+
+
+def _scatter(layout: str | None, campaign: Campaign) -> float | None:
+    from ..layout import LAYOUTS, scatter_of
+
+    if layout is None:
+        return None
+    return scatter_of(campaign) if layout == "measured" else LAYOUTS[layout]
+
+
+def _having(algorithm: str, fits: Sequence[Fit]) -> list[Fit]:
+    """Return the series whose collective has an algorithm of this name; refuse if none has."""
+    from ..models import MODELS, model_named
+
+    if not algorithm:
+        return list(fits)
+    known = {model.collective for model in MODELS if model.name == algorithm}
+    found = [fit for fit in fits if fit.key.collective in known]
+    if not found:
+        model_named(fits[0].key.collective, algorithm)  # refuses, naming those that there are
+    return found
 
 
 def _print(form: str, first: str, lines: Sequence[str], predictions: Sequence[Prediction]) -> None:
@@ -89,14 +152,8 @@ def _print(form: str, first: str, lines: Sequence[str], predictions: Sequence[Pr
 
 
 def _print_tables(predictions: Sequence[Prediction]) -> None:
-    from ...bench.units import format_bytes, format_seconds
+    from ...bench.units import format_bytes
     from .output import print_table
-
-    def time(value_us: float | None) -> str:
-        return "" if value_us is None else format_seconds(value_us * 1e-6)
-
-    def span(low_us: float | None, high_us: float | None) -> str:
-        return "" if low_us is None else f"{time(low_us)} to {time(high_us)}"
 
     groups: dict[str, list[list[str]]] = {}
     for p in predictions:
@@ -105,21 +162,68 @@ def _print_tables(predictions: Sequence[Prediction]) -> None:
             [
                 f"{p.ranks:,}",
                 format_bytes(p.message_bytes),
-                time(p.time_us),
-                span(p.low50_us, p.high50_us),
-                span(p.low90_us, p.high90_us),
+                _time(p.time_us),
+                _span(p.low50_us, p.high50_us),
+                _span(p.low90_us, p.high90_us),
                 p.status,
                 ", ".join(p.assumed_tiers),
             ]
         )
-    heading = (
-        "ranks",
-        "bytes",
-        "time",
-        "50 % interval",
-        "90 % interval",
-        "status",
-        "assumed tiers",
-    )
+    interval = ("time", "50 % interval", "90 % interval")
+    heading = ("ranks", "bytes", *interval, "status", "assumed tiers")
     for title, lines in groups.items():
         print_table(title, heading, lines)
+    declared = [
+        [
+            p.collective,
+            f"{p.ranks:,}",
+            format_bytes(p.message_bytes),
+            _time(p.given_time_us),
+            _span(p.given_low50_us, p.given_high50_us),
+            _span(p.given_low90_us, p.given_high90_us),
+        ]
+        for p in predictions
+        if p.given_time_us is not None
+    ]
+    if declared:
+        title = "The same if every figure of the fabric is as declared"
+        print_table(title, ("collective", "ranks", "bytes", *interval), declared)
+    _print_shares(predictions)
+
+
+def _print_shares(predictions: Sequence[Prediction]) -> None:
+    """Say what the intervals consist of, and which algorithm is fastest."""
+    from ...bench.units import format_bytes
+    from ..outcome import SOURCES
+    from .output import print_table
+
+    def share(value: float | None) -> str:
+        return "" if value is None else f"{100 * value:.0f} %"
+
+    lines = [
+        [
+            p.collective,
+            f"{p.ranks:,}",
+            format_bytes(p.message_bytes),
+            *(share(getattr(p, f"share_{source}")) for source in SOURCES),
+            p.fastest,
+            share(p.switch_probability),
+            f"{_time(p.bound_us)} {p.bound}",
+        ]
+        for p in predictions
+        if p.bound_us is not None
+    ]
+    heading = ("collective", "ranks", "bytes", *SOURCES, "fastest", "switch", "bound")
+    if lines:
+        title = "Shares of the variance of log time; the library's switch; the physical bound"
+        print_table(title, heading, lines)
+
+
+def _time(value_us: float | None) -> str:
+    from ...bench.units import format_seconds
+
+    return "" if value_us is None else format_seconds(value_us * 1e-6)
+
+
+def _span(low_us: float | None, high_us: float | None) -> str:
+    return "" if low_us is None else f"{_time(low_us)} to {_time(high_us)}"

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from .options import page_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["plot"]
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Picture to write: .png, .svg or .pdf.",
-)
-@click.option(
-    "--fabric",
-    "fabric_name",
-    default="colossus-2",
-    show_default=True,
-    help="Fabric of the forecast: a name, a .toml file, or none.",
-)
-@click.option("--force", is_flag=True, help="Replace an existing file.")
+@page_options("Picture to write: .png, .svg or .pdf.")
 def plot(file: Path, output: Path, fabric_name: str, force: bool) -> None:
     """Draw FILE: what was measured and its fit, and beside it the forecast on a fabric."""
     from .extras import check_output, fit_all, read_measured, require

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from .options import page_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["report"]
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Page to write: .html."
-)
-@click.option(
-    "--fabric",
-    "fabric_name",
-    default="colossus-2",
-    show_default=True,
-    help="Fabric of the forecast: a name, a .toml file, or none.",
-)
-@click.option("--force", is_flag=True, help="Replace an existing file.")
+@page_options("Page to write: .html.")
 def report(file: Path, output: Path, fabric_name: str, force: bool) -> None:
     """Write a page about FILE: picture, tables, fits, forecast, provenance."""
     from .extras import check_output, fit_all, read_measured, require, write_output

@@ -35,10 +35,11 @@ def scenario(
     from ..fabrics import load_fabric
     from ..power import parse_watts
     from ..scenario import examine
-    from .extras import parse_ranks
+    from .extras import parse_ranks, require
     from .output import print_json
     from .picture import write_picture
 
+    require("scipy")
     fabric = load_fabric(name)
     watts = {text: parse_watts(text) for text in supplies}
     found = examine(fabric, parse_ranks(gpus) if gpus else (), watts, seed=seed)

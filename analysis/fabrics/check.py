@@ -231,8 +231,27 @@ def _check_network(fabric: Fabric) -> None:
                 f"{tier.name}.routing.queue_pairs: found {tier.routing.queue_pairs}, "
                 "expected at least 1"
             )
+        _check_points(f"{tier.name}.routing.points", tier.routing)
     if fabric.network is not None:
         check_ports(fabric)
+
+
+def _check_points(name: str, routing: Routing) -> None:
+    """Refuse scales that do not rise, and efficiencies that are none."""
+    if (routing.value == "measured") != bool(routing.points):
+        raise FabricError(
+            f"{name}: found {len(routing.points)} with routing {routing.value}, expected some if, "
+            "only if, it is measured"
+        )
+    scales = [ranks for ranks, *_ in routing.points]
+    if scales != sorted(set(scales)) or min(scales, default=1) < 1:
+        raise FabricError(f"{name}: found ranks {scales}, expected rising numbers of at least 1")
+    least, largest = _RULES["efficiency"][1:]
+    for ranks, *shares in routing.points:
+        if not all(least <= share <= largest for share in shares):
+            raise FabricError(
+                f"{name}: found {shares} at {ranks:g} ranks, expected {least:g} to {largest:g}"
+            )
 
 
 def _check_supply(fabric: Fabric) -> None:

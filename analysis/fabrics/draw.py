@@ -5,8 +5,9 @@
     alpha = latency + cable propagation
     beta  = 1 / (efficiency rate)
 
-One value per figure and draw, shared by all sizes and ranks: what is not known about a tier does
-not average out over messages.
+One value per figure and draw, shared by all sizes, ranks and collectives: what is not known about
+a tier does not average out over messages. The efficiencies of a tier are two figures, one per
+pattern. A figure that does not vary keeps its place in the sequence: the others are drawn alike.
 """
 
 from __future__ import annotations
@@ -16,27 +17,45 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..models import Costs
+from .fabric import STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from numpy.typing import NDArray
 
     from .fabric import Fabric, Figure, Pattern, Tier
 
-__all__ = ["draw_costs", "spread"]
+__all__ = ["FROM_DATA", "draw_costs", "spread"]
+
+FROM_DATA = frozenset({"measured", "fitted"})
+"""Statuses of figures that a campaign gave; the ranges of all others are assumed."""
 
 _Z_95 = 1.6449  # 95 % quantile of the standard normal distribution
 
 
-def draw_costs(fabric: Fabric, pattern: Pattern, draws: int, seed: int = 0) -> Costs:
-    """Return `draws` draws of the costs that a pattern meets; 0 gives the central values, once."""
+def draw_costs(
+    fabric: Fabric,
+    pattern: Pattern,
+    draws: int,
+    seed: int = 0,
+    varying: Container[str] = STATUSES,
+) -> Costs:
+    """Return draws of the costs that a pattern meets.
+
+    Parameters
+    ----------
+    draws
+        How many; 0 gives the central values, once.
+    varying
+        Statuses of the figures whose ranges count; others keep their values.
+    """
     generator = np.random.default_rng(seed)
     number = max(draws, 1)
 
     def value(figure: Figure) -> NDArray[np.float64]:
         z = generator.standard_normal(number) if draws else np.zeros(1)
-        return spread(figure, z)
+        return spread(figure, z if figure.status in varying else np.zeros(number))
 
     propagation = value(fabric.propagation)
     overhead, reduction = value(fabric.overhead), value(fabric.reduction_rate)
@@ -56,7 +75,8 @@ def _tier(
     value: Callable[[Figure], NDArray[np.float64]],
     propagation: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    efficiency = np.minimum(value(tier.efficiency[pattern]), 1.0)
+    drawn = {name: value(tier.efficiency[name]) for name in sorted(tier.efficiency)}
+    efficiency = np.minimum(drawn[pattern], 1.0)
     alpha = value(tier.latency) + value(tier.cable) * propagation
     taper = np.maximum(value(tier.oversubscription), 1.0)
     return alpha, 1 / (efficiency * value(tier.rate)), taper

@@ -80,14 +80,19 @@ class Trait(_Part, frozen=True, kw_only=True):
 class Routing(_Part, frozen=True, kw_only=True):
     """How flows share the links of a tier."""
 
-    value: Literal["single", "hash", "pinned", "spray"]
-    """One path only; each flow hashed to a path; each flow placed by hand; packets over all."""
+    value: Literal["single", "hash", "pinned", "spray", "measured"]
+    """One path only; each flow hashed to a path; each flow placed by hand; packets over all; or
+    not known, but its efficiency was measured at several scales."""
 
     source: str
     status: Status
     date: str
     queue_pairs: int = 1
     """Flows per pair of endpoints, where flows are hashed."""
+
+    points: tuple[tuple[float, float, float], ...] = ()
+    """Ranks, and the efficiency there of exchange and of all_to_all; scales rising; only where
+    `value` is ``measured``."""
 
 
 class Switch(_Part, frozen=True, kw_only=True):

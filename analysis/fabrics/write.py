@@ -59,9 +59,12 @@ def _inline(part: Figure | Trait | Routing) -> str:
     given = {
         name: value
         for name, value in msgspec.structs.asdict(part).items()
-        if value is not None and (name, value) != ("queue_pairs", 1)
+        if value not in {None, ()} and (name, value) != ("queue_pairs", 1)
     }
-    order = ("value", "low", "high", "unit", "queue_pairs", "source", "status", "formula", "date")
+    order = (
+        "value", "low", "high", "unit", "queue_pairs", "points", "source", "status", "formula",
+        "date",
+    )  # fmt: skip
     pairs = [f"{name} = {_text(given[name])}" for name in order if name in given]
     return f"{{ {', '.join(pairs)} }}"
 

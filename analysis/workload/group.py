@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..fabrics.routing import at_scale
 from ..models import Costs, models_of, time_s
 
 if TYPE_CHECKING:
@@ -53,10 +54,11 @@ def reduce_s(
     if ranks < 2:
         return np.zeros(len(costs.overhead_s))
     sizes, kept = group_sizes(fabric.sizes, ranks, stride)
-    found = [
-        time_s(model.demand(ranks, sizes), np.array([n]), _kept(costs, kept))[:, 0]
-        for model in models_of("all_reduce", len(sizes))
-    ]
+    near, found = _kept(costs, kept), []
+    for model in models_of("all_reduce", len(sizes)):
+        demand = model.demand(ranks, sizes)
+        met = at_scale(near, fabric, "exchange", demand.share, ranks * stride, kept)
+        found.append(time_s(demand, np.array([n]), met)[:, 0])
     fastest: NDArray[np.float64] = np.min(found, axis=0)
     return fastest
 
@@ -76,13 +78,16 @@ def exchange_s(
     demand = model.demand(ranks, sizes)
     share = np.array([1.0 if tier == 0 else outside for tier in kept])
     demand = replace(demand, bytes_per_byte=demand.bytes_per_byte * share)
-    times: NDArray[np.float64] = time_s(demand, np.array([n]), _kept(costs, kept))[:, 0]
+    met = at_scale(_kept(costs, kept), fabric, "all_to_all", demand.share, ranks * stride, kept)
+    times: NDArray[np.float64] = time_s(demand, np.array([n]), met)[:, 0]
     return times
 
 
 def message_s(fabric: Fabric, stride: int, n: float, costs: Costs) -> NDArray[np.float64]:
     """Return times of one message to the rank `stride` further on, in seconds, shape (draw,)."""
     tier = next((t for t, size in enumerate(fabric.sizes) if size > stride), len(fabric.sizes) - 1)
-    wire = np.maximum(1.0, costs.taper[:, : tier + 1]) * costs.beta_s_per_byte[:, : tier + 1]
+    tiers = list(range(tier + 1))
+    met = at_scale(_kept(costs, tiers), fabric, "exchange", np.ones(len(tiers)), 2 * stride, tiers)
+    wire = np.maximum(1.0, met.taper) * met.beta_s_per_byte
     times: NDArray[np.float64] = costs.alpha_s[:, tier] + n * wire.max(axis=1)
     return times

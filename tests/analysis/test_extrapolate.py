@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,11 @@ CONTRACT = [
     "memory", "fabric", "ranks", "message_bytes", "time_us", "low50_us", "high50_us",
     "low90_us", "high90_us", "status", "assumed_tiers",
 ]  # fmt: skip
+LATER = [
+    "given_time_us", "given_low50_us", "given_high50_us", "given_low90_us", "given_high90_us",
+    "share_parameters", "share_fabric", "share_model", "share_launch", "share_iteration",
+    "fastest", "switch_probability", "bound_us", "bound", "clipped", "factor", "validated",
+]  # fmt: skip
 FABRIC = load_fabric("colossus-2")
 
 
@@ -28,7 +34,12 @@ def one(found, ranks, n=1 << 20, fabric=None):
 
 
 def test_keys_are_the_contract_s():
-    assert list(COLUMNS) == CONTRACT
+    assert list(COLUMNS) == CONTRACT + LATER
+
+
+def test_every_key_is_documented():
+    page = (Path(__file__).parents[2] / "docs/extrapolating.md").read_text(encoding="utf-8")
+    assert [name for name in COLUMNS if f"`{name}`" not in page] == []
 
 
 def test_measured_is_given_as_measured(rows_of):
@@ -200,7 +211,21 @@ def test_statement_says_what_kind_it_is(rows_of):
 def test_a_message_too_small_for_its_peers_is_pointed_out(rows_of):
     found = fit(*rows_of("pairwise", scales=(2, 4)))
     extrapolator = Extrapolator(fit=found, fabric=FABRIC)
-    (note,) = notes(extrapolator.predict([1_000_000], [1 << 20, 1 << 30]), 4)
+    note, *others = notes(extrapolator.predict([1_000_000], [1 << 20, 1 << 30]), 4)
     assert "not realisable" in note
     assert "1.05 bytes" in note
-    assert notes(extrapolator.predict([1_000_000], [1 << 22]), 4) == ()
+    assert not any("not realisable" in line for line in others)
+    enough = notes(extrapolator.predict([1_000_000], [1 << 22]), 4)
+    assert not any("not realisable" in line for line in enough)
+
+
+def test_beyond_what_was_validated_the_output_says_so(rows_of):
+    found = fit(*rows_of("ring", cores=1 << 30), bootstraps=5)
+    extrapolator = Extrapolator(fit=found, fabric=FABRIC)
+    near = extrapolator.predict([64, 2048], [1 << 20])
+    assert all(p.validated for p in near)
+    assert not any("not validated" in line for line in notes(near, 4))
+    far = extrapolator.predict([2049, 1_000_000], [1 << 20])
+    assert not any(p.validated for p in far)
+    (line,) = [line for line in notes(far, 4) if "not validated" in line]
+    assert "1,000,000 ranks, 15,625 times the largest measured scale" in line

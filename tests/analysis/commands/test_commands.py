@@ -18,7 +18,10 @@ SHOW = [
 PREDICTION = [
     "collective", "transport", "algorithm", "protocol", "sync", "dtype", "placement",
     "memory", "fabric", "ranks", "message_bytes", "time_us", "low50_us", "high50_us",
-    "low90_us", "high90_us", "status", "assumed_tiers",
+    "low90_us", "high90_us", "status", "assumed_tiers", "given_time_us", "given_low50_us",
+    "given_high50_us", "given_low90_us", "given_high90_us", "share_parameters", "share_fabric",
+    "share_model", "share_launch", "share_iteration", "fastest", "switch_probability", "bound_us",
+    "bound", "clipped", "factor", "validated",
 ]  # fmt: skip
 
 
@@ -127,6 +130,14 @@ def test_extrapolate_json_is_the_contract(collcast):
     for p in predictions:
         assert p["low90_us"] <= p["low50_us"] <= p["time_us"] <= p["high50_us"] <= p["high90_us"]
         assert bool(p["assumed_tiers"]) == (p["status"] == "conditional") == bool(p["fabric"])
+        assert (p["given_low90_us"] is not None) == (p["status"] == "conditional")
+        shares = [p[f"share_{name}"] for name in ("parameters", "fabric", "model", "launch",
+                                                  "iteration")]  # fmt: skip
+        if p["status"] == "measured":
+            assert set(shares) == {None}
+        else:
+            assert sum(shares) == pytest.approx(1.0)
+            assert p["low90_us"] >= p["bound_us"] > 0
 
 
 def test_extrapolate_without_fabric_is_unsupported_and_has_no_number(collcast):
@@ -152,8 +163,25 @@ def test_extrapolate_table_opens_with_the_statement(collcast):
         "extrapolate", "run.h5", "--ranks", "1000000", "--sizes", "1M", "--fabric", "colossus-2"
     )[1]
     assert out.startswith("Conditional forecast: nothing of the network was measured")
+    assert "The same if every figure of the fabric is as declared" in out
+    assert "Shares of the variance of log time" in out
+    assert "not validated: 1 of 1 intervals of all_reduce" in out
     assert "not realisable" in out
     assert "…" not in out
+
+
+def test_extrapolate_asks_what_if(collcast):
+    asked = ("extrapolate", "run.h5", "--ranks", "4,1000000", "--sizes", "1G", "--fabric",
+             "colossus-2", "--format", "json")  # fmt: skip
+    plain = strict(collcast(*asked, "--algorithm", "ring")[1])
+    assert [p["collective"] for p in plain["predictions"]] == ["all_reduce"] * 2
+    assert {p["status"] for p in plain["predictions"]} == {"conditional"}  # 4 were measured
+    assert {p["fastest"] for p in plain["predictions"]} == {"ring"}
+    assert plain["notes"][0] == "what if: algorithm ring"
+    sets = ("--set", "core.oversubscription=7", "--set", "pod.latency=1e-5")
+    wide = strict(collcast(*asked, "--algorithm", "ring", "--layout", "random", *sets)[1])
+    assert wide["predictions"][1]["time_us"] > 1.2 * plain["predictions"][1]["time_us"]
+    assert "set core.oversubscription=7 pod.latency=1e-5" in wide["notes"][0]
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.svg", "a.pdf"])
@@ -175,6 +203,8 @@ def test_report_writes_a_page(collcast, campaign_file):
     assert page.startswith("<!DOCTYPE html>")
 
 
+AT_4 = ("extrapolate", "run.h5", "--ranks", "4")
+ON = ("--fabric", "colossus-2")
 MISTAKES = {
     "no file": (("show", "none.h5"), "none.h5"),
     "no campaign": (("fit", "text.h5"), "text.h5"),
@@ -187,6 +217,13 @@ MISTAKES = {
     "picture of no kind": (("plot", "run.h5", "-o", "a.bmp"), ".png"),
     "no such folder": (("plot", "run.h5", "-o", "no/a.png"), "no folder"),
     "output missing": (("report", "run.h5"), "--output"),
+    "what if without fabric": ((*AT_4, "--set", "core.rate=1e9"), "found no --fabric"),
+    "layout without fabric": ((*AT_4, "--layout", "random"), "found no --fabric"),
+    "tier unknown": ((*AT_4, *ON, "--set", "spine.rate=1e9"), "one of nvlink, leaf, pod, core"),
+    "field unknown": ((*AT_4, *ON, "--set", "core.speed=1e9"), "one of size, rate"),
+    "no setting": ((*AT_4, *ON, "--set", "core"), "such as spine.oversubscription=4"),
+    "algorithm unknown": ((*AT_4, *ON, "--algorithm", "magic"), "recursive_doubling"),
+    "layout unmeasured": ((*AT_4, *ON, "--layout", "measured"), "several hosts"),
 }
 
 
