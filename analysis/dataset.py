@@ -14,7 +14,7 @@ import numpy as np
 from ..bench.errors import CaseError
 from ..bench.sample import DEFAULT_STATISTIC
 from .physics import suspicion
-from .summary import launch_sd, summarise
+from .summary import bus_bytes, launch_sd, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,6 +33,7 @@ UNITS = {
     "low_s": "s",
     "high_s": "s",
     "clock_error_s": "s",
+    "busiest_bytes": "bytes",
 }
 """Column -> unit; columns that are not named are names or counts."""
 
@@ -52,6 +53,9 @@ class SeriesKey:
     statistic: str = "local_max"
     operation: str = "sum"
     root: int = 0
+    counts: str = "uniform"
+    """How an all_to_allv divides its message, as in a `Case`."""
+
     system: str = ""
     """Machine, where a table holds several; "" for a campaign, which is one machine's."""
 
@@ -62,6 +66,7 @@ class SeriesKey:
                 for name in ("collective", "transport", "algorithm", "protocol", "sync", "dtype")
             )
             + f" {self.placement} {self.memory}"
+            + (f" {self.counts}" if self.collective == "all_to_allv" else "")
             + (f" {self.system}" if self.system else "")
         )
 
@@ -102,6 +107,15 @@ class Row:
 
     clock_error_s: float = 0.0
     """Bound on what the common clock may add to the time; 0 where hosts' stamps are not mixed."""
+
+    busiest_bytes: int = -1
+    """The most that any rank sent to or received from the others; -1: as the collective says."""
+
+    @property
+    def bus_bytes(self) -> float:
+        """Bytes whose quotient by the time is the bus bandwidth; NaN where that has no meaning."""
+        place = (self.key.collective, self.ranks, self.message_bytes)
+        return bus_bytes(*place, self.busiest_bytes if self.busiest_bytes >= 0 else None)
 
     @property
     def clock_matters(self) -> bool:
@@ -217,6 +231,7 @@ def key_of(measurement: Measurement, launch: Launch, statistic: str | None) -> S
         statistic=statistic or DEFAULT_STATISTIC[protocol.synchronisation],
         operation=case.operation,
         root=case.root,
+        counts=case.counts,
     )
 
 
@@ -225,7 +240,7 @@ def _row(key: SeriesKey, members: list[tuple[Measurement, Launch]]) -> Row:
     summary = summarise([found.sample.seconds(key.statistic) for found, _ in members])
     checked = [found.wrong for found, _ in members if found.wrong is not None]
     place = (key.collective, first.ranks, first.case.message_bytes)
-    suspects = {found.suspect for found, _ in members} | {suspicion(*place, summary.median_s)}
+    suspects = {found.suspect for found, _ in members} | {suspicion(*place, summary.median_s, first.busiest_bytes)}
     environment = launch.environment
     return Row(
         key=key,
@@ -244,6 +259,7 @@ def _row(key: SeriesKey, members: list[tuple[Measurement, Launch]]) -> Row:
         leaves=_different(environment.location.leaf),
         pods=_different(environment.location.pod),
         cores=_cores(environment),
+        busiest_bytes=-1 if first.busiest_bytes is None else first.busiest_bytes,
         clock_error_s=_clock_error_s(key.statistic, [found for found, _ in members]),
     )
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .importers.cells import PER_PEER
-from .summary import busbw_factor
+from .summary import bus_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,7 +43,10 @@ _NAMES = {
     "all_to_all": _Name("alltoall", "All-to-All Personalized Exchange Latency", "Alltoall"),
     "barrier": _Name("", "Barrier Latency", "Barrier"),
 }
-_NCCL_TYPES = {"float16": "half", "float32": "float", "float64": "double"}
+_NCCL_TYPES = {
+    "float16": "half", "float32": "float", "float64": "double",
+    "float8_e4m3": "f8e4m3", "float8_e5m2": "f8e5m2",
+}  # fmt: skip
 _MPI_TYPES = {
     "int8": "MPI_CHAR", "uint8": "MPI_BYTE", "int32": "MPI_INT", "int64": "MPI_LONG",
     "float32": "MPI_FLOAT", "float64": "MPI_DOUBLE",
@@ -205,8 +208,10 @@ def _nccl_side(found: Measurement | None) -> tuple[str, list[float]]:
     if found is None:
         return f"  {'N/A':>7}  {'N/A':>6}  {'N/A':>6}  {'N/A':>6}", []
     time_us = float(_rank_means_us(found).mean())
-    algbw = found.case.message_bytes / time_us * 1e-3 if time_us > 0 else 0.0
-    busbw = algbw * busbw_factor(found.case.collective, found.ranks)
+    size_bytes = found.case.message_bytes
+    algbw = size_bytes / time_us * 1e-3 if time_us > 0 else 0.0
+    moved = bus_bytes(found.case.collective, found.ranks, size_bytes, found.busiest_bytes)
+    busbw = moved / time_us * 1e-3 if time_us > 0 else 0.0
     wrong = "N/A" if found.wrong is None else f"{found.wrong:g}"
     figures = f"{_fit(time_us, 7):>7}  {_fit(algbw, 6):>6}  {_fit(busbw, 6):>6}"
     return f"  {figures}  {wrong:>6}", [busbw]

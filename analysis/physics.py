@@ -5,6 +5,7 @@ reductions included (S the message, P the ranks)::
 
     all_reduce, broadcast, reduce, point-to-point                    S
     all_gather, reduce_scatter, all_to_all, gather, scatter          S (P - 1) / P
+    all_to_allv                                  what its busiest rank sends or receives; else 0
     barrier, or one rank                                             0
 
 A time that would need more than `CEILING_BYTES_PER_S` of one rank's link is marked
@@ -39,7 +40,7 @@ def least_bytes(
     collective: str, ranks: NDArray[np.int64], message_bytes: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return what one rank must send or receive at least, in bytes; shape (row,)."""
-    if collective == "barrier":
+    if collective in {"barrier", "all_to_allv"}:
         return np.zeros(len(ranks))
     whole = message_bytes.astype(np.float64)
     share = (ranks - 1) / ranks if collective in _PARTS else np.minimum(ranks - 1, 1)
@@ -58,8 +59,19 @@ def exceeds(
     return np.asarray(needed > ceiling_bytes_per_s * time_s, np.bool_)
 
 
-def suspicion(collective: str, ranks: int, message_bytes: int, time_s: float) -> str:
-    """Return ``physics`` if no link allows the time of one cell, else ""."""
+def suspicion(
+    collective: str,
+    ranks: int,
+    message_bytes: int,
+    time_s: float,
+    busiest_bytes: int | None = None,
+) -> str:
+    """Return ``physics`` if no link allows the time of one cell, else "".
+
+    `busiest_bytes` is what the busiest rank must move, where it is known.
+    """
+    if busiest_bytes is not None:
+        return "physics" if busiest_bytes > CEILING_BYTES_PER_S * time_s else ""
     place = np.array([ranks]), np.array([message_bytes]), np.array([time_s])
     return "physics" if exceeds(collective, *place)[0] else ""
 

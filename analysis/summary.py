@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Summary",
     "algbw_bytes_per_s",
+    "bus_bytes",
     "busbw_factor",
     "launch_sd",
     "median_interval",
@@ -118,13 +119,26 @@ def busbw_factor(collective: str, ranks: int) -> float:
     """Return busbw / algbw: the bytes a rank must send on a ring per byte of message.
 
     all_reduce 2(P-1)/P; all_gather, reduce_scatter, all_to_all (P-1)/P; one-to-all and
-    point-to-point 1; barrier NaN.
+    point-to-point 1; barrier NaN, and all_to_allv too: it depends on the counts.
     """
     if collective == "all_reduce":
         return 2 * (ranks - 1) / ranks
     if collective in {"all_gather", "reduce_scatter", "all_to_all", "gather", "scatter"}:
         return (ranks - 1) / ranks
-    return math.nan if collective == "barrier" else 1.0
+    return math.nan if collective in {"barrier", "all_to_allv"} else 1.0
+
+
+def bus_bytes(
+    collective: str, ranks: int, message_bytes: int, busiest_bytes: int | None = None
+) -> float:
+    """Return the bytes whose quotient by the time is the bus bandwidth.
+
+    The message times `busbw_factor`; or, where it is known (all_to_allv), what the busiest rank
+    sends to the others or receives from them, whichever is more.
+    """
+    if busiest_bytes is not None:
+        return float(busiest_bytes)
+    return message_bytes * busbw_factor(collective, ranks)
 
 
 def algbw_bytes_per_s(message_bytes: int, time_s: float) -> float:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import pattern
-from .collectives import TABLE, receive_elements, send_elements
+from .collectives import TABLE, receive_elements, region_bytes, send_elements
 from .errors import MeasurementError
+from .pattern import EXACT
 
 if TYPE_CHECKING:
     from .case import Case
+    from .pattern import Verdict
 
 __all__ = ["BufferPool", "Buffers", "pointer_of"]
 
@@ -37,11 +39,11 @@ class Buffers:
         pattern.poison(case, rank, ranks, seed, self.receive)
         pattern.fill_send(case, rank, ranks, seed, self.send)
 
-    def count_wrong(self, case: Case, rank: int, ranks: int, seed: int) -> int:
-        """Return the number of wrong elements on this rank after one operation."""
+    def verify(self, case: Case, rank: int, ranks: int, seed: int) -> Verdict:
+        """Return what is wrong on this rank after one operation."""
         if case.collective == "broadcast" and rank == case.root and not self.in_place:
-            return 0  # the root's message stays in its send buffer
-        return pattern.count_wrong(case, rank, ranks, seed, self.receive)
+            return EXACT  # the root's message stays in its send buffer
+        return pattern.verify(case, rank, ranks, seed, self.receive)
 
 
 class BufferPool:
@@ -50,7 +52,7 @@ class BufferPool:
     Parameters
     ----------
     largest_bytes : int
-        The largest message of the launch.
+        The largest `region_bytes` of the launch's cases.
     memory : str
         ``host`` or ``device``; for the latter the device that `device.bind` chose.
     """
@@ -61,9 +63,10 @@ class BufferPool:
         self._regions = allocate(size), allocate(size)
 
     def buffers(self, case: Case, rank: int, ranks: int) -> Buffers:
-        """Return the arrays of a case on a rank, of its dtype, shape (elements,)."""
-        first, second = (region[: case.message_bytes].view(case.dtype) for region in self._regions)
-        sent, received = send_elements(case, ranks), receive_elements(case, ranks)
+        """Return the arrays of a case on a rank, of its storage dtype, shape (elements,)."""
+        sent, received = send_elements(case, ranks, rank), receive_elements(case, ranks, rank)
+        size = region_bytes(case, ranks)
+        first, second = (region[:size].view(case.storage_dtype) for region in self._regions)
         if case.placement == "out_of_place":
             return Buffers(first[:sent], second[:received])
         offset = rank * sent if TABLE[case.collective].sends_block else 0

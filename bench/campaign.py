@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .buffers import BufferPool
 from .clock import CommonClock
+from .collectives import region_bytes
 from .measure import Session, measure
 from .sample import Launch
 from .store import append_launch, append_measurement, campaign_exists, remove_campaign
@@ -58,7 +59,9 @@ def run_sweep(
             name: open_transport(name, communicator)
             for name in sorted({case.transport for case in cases})
         },
-        pool=BufferPool(max(case.message_bytes for case in cases), cases[0].memory),
+        pool=BufferPool(
+            max(region_bytes(case, communicator.size) for case in cases), cases[0].memory
+        ),
         protocol=protocol,
         launch=launch,
         clock=CommonClock(communicator, environment.location.host),

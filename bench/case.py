@@ -12,13 +12,16 @@ __all__ = [
     "MEMORIES",
     "OPERATIONS",
     "PLACEMENTS",
+    "STORAGE",
     "TRANSPORTS",
+    "UNIFORM",
     "Case",
 ]
 
 COLLECTIVES = (
     "all_reduce",
     "all_to_all",
+    "all_to_allv",
     "all_gather",
     "reduce_scatter",
     "broadcast",
@@ -36,8 +39,11 @@ PLACEMENTS = ("out_of_place", "in_place")
 MEMORIES = ("host", "device")
 """Where the buffers lie."""
 
-OPERATIONS = ("sum", "prod", "min", "max")
-"""Reduction operations."""
+OPERATIONS = ("sum", "prod", "min", "max", "avg")
+"""Reduction operations; ``avg`` is the sum over the number of ranks, which NCCL has and MPI has not."""
+
+UNIFORM = "uniform"
+"""Counts of an all_to_allv that sends as much to every rank, as all_to_all does."""
 
 BYTES_PER_ELEMENT = {
     "int8": 1,
@@ -46,10 +52,16 @@ BYTES_PER_ELEMENT = {
     "int32": 4,
     "int64": 8,
     "float16": 2,
+    "bfloat16": 2,
     "float32": 4,
     "float64": 8,
+    "float8_e4m3": 1,
+    "float8_e5m2": 1,
 }
-"""Element size of every dtype, in bytes. NumPy's names."""
+"""Element size of every dtype, in bytes. NumPy's names, and NCCL's where NumPy has none."""
+
+STORAGE = {"bfloat16": "uint16", "float8_e4m3": "uint8", "float8_e5m2": "uint8"}
+"""dtype -> the NumPy dtype whose arrays hold its bits, where neither NumPy nor CuPy has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +79,8 @@ class Case:
 
     message_bytes: int
     """The nccl-tests "size", in bytes: per-rank buffer for all_reduce and broadcast; per-rank total
-    (per-peer count x ranks) for all_gather, reduce_scatter and all_to_all; 0 for barrier."""
+    (per-peer count x ranks) for all_gather, reduce_scatter and all_to_all; what a rank sends in
+    all, on average over the ranks, for all_to_allv; 0 for barrier."""
 
     transport: str = "mpi"
     """One of `TRANSPORTS`."""
@@ -90,6 +103,10 @@ class Case:
     memory: str = "host"
     """One of `MEMORIES`."""
 
+    counts: str = UNIFORM
+    """How an all_to_allv divides its message among the ranks, as `counts.parse_counts` writes it:
+    ``uniform``, ``zipf:EXPONENT:SEED`` or ``file:DIGEST:PATH``."""
+
     def __post_init__(self) -> None:
         _expect("collective", self.collective, COLLECTIVES)
         _expect("transport", self.transport, TRANSPORTS)
@@ -110,11 +127,26 @@ class Case:
             )
         if self.root < 0:
             raise CaseError(f"case.root: found {self.root}, expected a rank >= 0")
+        if self.collective != "all_to_allv" and self.counts != UNIFORM:
+            raise CaseError(
+                f"case.counts: found {self.counts!r} for {self.collective}, expected {UNIFORM} "
+                "(only all_to_allv has others)"
+            )
+        if self.collective == "all_to_allv" and self.placement != "out_of_place":
+            raise CaseError(
+                f"case.placement: found {self.placement} for all_to_allv, expected out_of_place "
+                "(what a rank sends and what it receives differ in size)"
+            )
 
     @property
     def element_bytes(self) -> int:
         """Bytes of one element."""
         return BYTES_PER_ELEMENT[self.dtype]
+
+    @property
+    def storage_dtype(self) -> str:
+        """NumPy's name of the arrays that hold the elements, or their bits."""
+        return STORAGE.get(self.dtype, self.dtype)
 
     @property
     def elements(self) -> int:

@@ -4,6 +4,7 @@ message_bytes is the nccl-tests "size". P ranks; one block is message_bytes / P.
 
     all_reduce      every rank sends and receives the message
     all_to_all      one block to and from every rank
+    all_to_allv     to and from every rank as much as `counts` says; the message is what a rank sends
     all_gather      one block to all, the message from all
     reduce_scatter  the message to all, one block of the result
     broadcast       the message from the root; out of place, the root's stays in its send buffer
@@ -15,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .counts import counts_of
 from .errors import CaseError
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ __all__ = [
     "check_divisible",
     "granule_bytes",
     "receive_elements",
+    "region_bytes",
     "send_elements",
 ]
 
@@ -53,6 +56,7 @@ TABLE = {
     for collective in (
         Collective(name="all_reduce", reduces=True),
         Collective(name="all_to_all", blocks=True),
+        Collective(name="all_to_allv", blocks=True),
         Collective(name="all_gather", sends_block=True, blocks=True),
         Collective(name="reduce_scatter", reduces=True, receives_block=True, blocks=True),
         Collective(name="broadcast"),
@@ -63,14 +67,26 @@ TABLE = {
 """Every collective by name."""
 
 
-def send_elements(case: Case, ranks: int) -> int:
+def send_elements(case: Case, ranks: int, rank: int) -> int:
     """Return how many elements a rank sends."""
+    if case.collective == "all_to_allv":
+        return int(counts_of(case, ranks)[rank].sum())
     return case.elements // (ranks if TABLE[case.collective].sends_block else 1)
 
 
-def receive_elements(case: Case, ranks: int) -> int:
+def receive_elements(case: Case, ranks: int, rank: int) -> int:
     """Return how many elements a rank receives."""
+    if case.collective == "all_to_allv":
+        return int(counts_of(case, ranks)[:, rank].sum())
     return case.elements // (ranks if TABLE[case.collective].receives_block else 1)
+
+
+def region_bytes(case: Case, ranks: int) -> int:
+    """Return the size of the larger buffer of a case, on the rank where it is largest."""
+    if case.collective != "all_to_allv":
+        return case.message_bytes
+    counts = counts_of(case, ranks)
+    return int(max(counts.sum(0).max(), counts.sum(1).max())) * case.element_bytes
 
 
 def granule_bytes(case: Case, ranks: int) -> int:
@@ -92,5 +108,7 @@ def check_divisible(case: Case, ranks: int) -> None:
             f"case.message_bytes: found {case.message_bytes} for {case.collective} on {ranks} "
             f"ranks, expected a multiple of {granule} (one {case.dtype} per peer)"
         )
+    if case.collective == "all_to_allv":
+        counts_of(case, ranks)  # refuses a matrix of another number of ranks
     if case.root >= ranks:
         raise CaseError(f"case.root: found {case.root} on {ranks} ranks, expected less than that")

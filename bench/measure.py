@@ -9,7 +9,9 @@ import numpy as np
 
 from ..native import StepError, run
 from .collectives import check_divisible
+from .counts import busiest_bytes
 from .errors import MeasurementError
+from .pattern import EXACT
 from .sample import Measurement, Sample
 from .sampling import Sampler
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from .buffers import BufferPool, Buffers
     from .case import Case
     from .clock import CommonClock
+    from .pattern import Verdict
     from .protocol import Protocol
     from .transports import Transport
 
@@ -69,7 +72,7 @@ def measure(case: Case, session: Session) -> Measurement | None:
     transport = session.transports[case.transport]
     operation = transport.operation(case, buffers)
     try:
-        wrong = _verify(case, session, buffers, operation)
+        verdict = _verify(case, session, buffers, operation)
         if case.placement == "out_of_place" and case.collective != "barrier":
             # What an operation that wrote nothing would leave must not pass as its result.
             buffers.prepare(case, communicator.rank, communicator.size, session.protocol.seed)
@@ -81,8 +84,8 @@ def measure(case: Case, session: Session) -> Measurement | None:
             f"{transport.describe(error.code)}"
         ) from error
     if case.placement == "out_of_place" and case.collective != "barrier":
-        wrong += _count_wrong(case, session, buffers)
-    wrong = session.communicator.reduce(wrong)
+        verdict += _check(case, session, buffers)
+    verdicts = session.communicator.gather(verdict)
     clock = session.clock
     warmup, sample = (
         gather_sample(session.communicator, clock.to_common_ns(stamps), session.protocol.batch)
@@ -96,7 +99,10 @@ def measure(case: Case, session: Session) -> Measurement | None:
         sample=sample,
         warmup=warmup,
         launch=session.launch,
-        wrong=None if case.collective == "barrier" else wrong,
+        **({"wrong": None} if case.collective == "barrier" else _findings(verdicts)),
+        busiest_bytes=(
+            busiest_bytes(case, communicator.size) if case.collective == "all_to_allv" else None
+        ),
         labels=session.labels,
         suspect=taken.suspect,
         stopped_by=taken.stopped_by,
@@ -116,20 +122,32 @@ def _sampler(session: Session, operation: tuple[Step, ...]) -> Sampler:
     )
 
 
-def _verify(case: Case, session: Session, buffers: Buffers, operation: tuple[Step, ...]) -> int:
-    """Run one operation on known contents; wrong elements on this rank."""
+def _verify(case: Case, session: Session, buffers: Buffers, operation: tuple[Step, ...]) -> Verdict:
+    """Run one operation on known contents; what is wrong on this rank."""
     if case.collective == "barrier":
-        return 0
+        return EXACT
     rank, ranks = session.communicator.rank, session.communicator.size
     buffers.prepare(case, rank, ranks, session.protocol.seed)
     steps = session.board.around((), operation) if session.board else operation
     run(steps, *np.zeros((2, 1), np.int64))
-    return _count_wrong(case, session, buffers)
+    return _check(case, session, buffers)
 
 
-def _count_wrong(case: Case, session: Session, buffers: Buffers) -> int:
+def _check(case: Case, session: Session, buffers: Buffers) -> Verdict:
     communicator = session.communicator
-    return buffers.count_wrong(case, communicator.rank, communicator.size, session.protocol.seed)
+    return buffers.verify(case, communicator.rank, communicator.size, session.protocol.seed)
+
+
+def _findings(verdicts: list[Verdict]) -> dict[str, Any]:
+    """Fields of a Measurement from what every rank found."""
+    found: dict[str, Any] = {"wrong": sum(verdict.wrong for verdict in verdicts)}
+    largest = max(verdict.ulps for verdict in verdicts)
+    if largest:
+        found["largest_ulps"] = largest
+    for rank, verdict in enumerate(verdicts):
+        if verdict.wrong:
+            return {**found, "first_wrong": verdict.first, "first_wrong_rank": rank}
+    return found
 
 
 def gather_sample(communicator: Any, stamps: NDArray[np.int64], batch: int) -> Sample | None:

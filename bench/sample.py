@@ -125,7 +125,21 @@ class Measurement:
     """Number of the launch within the campaign."""
 
     wrong: int | None
-    """Wrong elements over all ranks; None where nothing was checked."""
+    """Wrong elements over all ranks and checks; None where nothing was checked."""
+
+    first_wrong: int | None = None
+    """Index of the first wrong element in the receive buffer of `first_wrong_rank`; None: none."""
+
+    first_wrong_rank: int | None = None
+    """The lowest rank that found a wrong element."""
+
+    largest_ulps: float | None = None
+    """Largest error of any element, in units of the last place; plain difference of integers;
+    None: every bit was right."""
+
+    busiest_bytes: int | None = None
+    """The most bytes that any rank sent to, or received from, the others; None where that follows
+    from collective and ranks."""
 
     labels: tuple[str, ...] = ()
     """Keys of `LABELS` that hold."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from .case import BYTES_PER_ELEMENT, Case
+from .case import BYTES_PER_ELEMENT, UNIFORM, Case
 from .collectives import TABLE, check_divisible, granule_bytes
 from .errors import CaseError
 from .units import parse_sizes
@@ -25,7 +25,7 @@ def sweep(collectives: tuple[str, ...], sizes: str, ranks: int, **fields: Any) -
     collectives : names
     sizes : text as `units.parse_sizes` reads it
     ranks : number of ranks
-    fields : further fields of `Case`
+    fields : further fields of `Case`; counts are those of all_to_allv only
 
     Raises
     ------
@@ -36,12 +36,13 @@ def sweep(collectives: tuple[str, ...], sizes: str, ranks: int, **fields: Any) -
     for name in collectives:
         if name not in TABLE:
             raise CaseError(f"collective: found {name!r}, expected one of {', '.join(TABLE)}")
+        own = fields if name == "all_to_allv" else {**fields, "counts": UNIFORM}
         if name == "barrier":
-            cases[Case(collective=name, message_bytes=0, **fields)] = None
+            cases[Case(collective=name, message_bytes=0, **own)] = None
             continue
         for part in sizes.split(","):
             for size in parse_sizes(part):
-                case = _case(name, size, ranks, fields, rounded=":" in part)
+                case = _case(name, size, ranks, own, rounded=":" in part)
                 cases[case] = None
     return tuple(cases)
 
@@ -52,7 +53,9 @@ def _case(name: str, size: int, ranks: int, fields: dict[str, Any], *, rounded: 
         element = BYTES_PER_ELEMENT.get(fields.get("dtype", "float32"), 1)
         unit = Case(collective=name, message_bytes=element, **fields)
         granule = granule_bytes(unit, ranks)
-        return replace(unit, message_bytes=-(-size // granule) * granule)
+        case = replace(unit, message_bytes=-(-size // granule) * granule)
+        check_divisible(case, ranks)
+        return case
     case = Case(collective=name, message_bytes=size, **fields)
     check_divisible(case, ranks)
     return case

@@ -18,7 +18,9 @@ ORDER = [
     ["bench.store"],
     # ---- analysis may import up to here ----
     ["bench.board", "bench.launcher", "bench.topology", "bench.timer"],
-    ["bench.collectives", "bench.pattern"],
+    ["bench.bits", "bench.counts"],
+    ["bench.collectives"],
+    ["bench.pattern", "bench.support"],
     ["bench.mpi", "bench.buffers", "bench.sweep"],
     ["bench.transports", "bench.device", "bench.groups", "bench.world"],
     ["bench.provenance", "bench.clock", "bench.stopping", "bench.watchdog"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ CSV_COLUMNS = (
     "busbw_gb_per_s",
     "wrong",
     "suspect",
+    "counts",
 )
 """Columns of ``show --format csv``: stable; those of --percentiles follow."""
 
@@ -115,7 +117,7 @@ def _print_rows(
 
 def row_values(row: Row) -> dict[str, Any]:
     """Return a row by column name, in the units of `CSV_COLUMNS`, with labels and hosts besides."""
-    from ..summary import algbw_bytes_per_s, busbw_factor
+    from ..summary import algbw_bytes_per_s
     from .output import plain
 
     algbw = algbw_bytes_per_s(row.message_bytes, row.median_s) * 1e-9
@@ -131,9 +133,10 @@ def row_values(row: Row) -> dict[str, Any]:
         "low_us": row.low_s * 1e6,
         "high_us": row.high_s * 1e6,
         "algbw_gb_per_s": algbw,
-        "busbw_gb_per_s": algbw * busbw_factor(row.key.collective, row.ranks),
+        "busbw_gb_per_s": row.bus_bytes / row.median_s * 1e-9 if row.median_s > 0 else math.nan,
         "wrong": row.wrong if row.wrong >= 0 else None,
         "suspect": row.suspect,
+        "counts": row.key.counts if row.key.collective == "all_to_allv" else "",
         "labels": row.labels,
         "hosts": row.hosts if row.hosts > 0 else None,
         "system": row.key.system,

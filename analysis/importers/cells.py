@@ -31,12 +31,14 @@ __all__ = [
 REAL = r"\d+(?:\.\d*)?(?:[eE][+-]?\d{1,3})?"
 """A number that is not negative, as C prints it, for an expression compiled with `re.ASCII`."""
 
-PER_PEER = frozenset({"all_gather", "all_to_all", "gather", "scatter"})
+PER_PEER = frozenset({"all_gather", "all_to_all", "all_to_allv", "gather", "scatter"})
 """Collectives whose size OSU and IMB give per peer; x ranks it is the size of a `Case`."""
 
 DTYPES = {
     "float": "float32", "double": "float64", "half": "float16", "char": "int8",
     "int": "int32", "byte": "uint8", "mpi_char": "int8", "mpi_int": "int32",
+    "f8e4m3": "float8_e4m3", "f8e5m2": "float8_e5m2", "fp8_e4m3": "float8_e4m3",
+    "fp8_e5m2": "float8_e5m2", "bf16": "bfloat16",
     "mpi_float": "float32", "mpi_double": "float64", "mpi_byte": "uint8",
 }  # fmt: skip
 """Names of C, NCCL and MPI, in lower case, by NumPy's; others stay as they are."""

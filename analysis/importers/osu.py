@@ -43,7 +43,7 @@ _NAMES = {
     "bidirectionalbandwidth": "bidirectional",
     "allreduce": "all_reduce",
     "alltoall": "all_to_all",
-    "alltoallv": "all_to_all_v",
+    "alltoallv": "all_to_allv",
     "allgather": "all_gather",
     "allgatherv": "all_gather_v",
     "broadcast": "broadcast",

@@ -40,7 +40,7 @@ _COLLECTIVES = {
     "allreduce": "all_reduce",
     "allgather": "all_gather",
     "alltoall": "all_to_all",
-    "alltoallv": "all_to_all_v",
+    "alltoallv": "all_to_allv",
     "allgatherv": "all_gather_v",
     "reducescatter": "reduce_scatter",
     "reducescatterblock": "reduce_scatter",

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..case import COLLECTIVES
-from ..collectives import TABLE
+from ..case import COLLECTIVES, UNIFORM
+from ..counts import parse_counts
 from ..errors import CaseError, StoreError
 from ..launcher import launched_rank
 from ..protocol import Protocol
+from ..support import refusal
 from ..units import parse_seconds
 
 if TYPE_CHECKING:
@@ -104,15 +105,19 @@ def build_options(given: dict[str, Any]) -> Options:
             "transport: found mpi on device memory, expected staged: whether this MPI can read "
             "device memory is not found out yet, and one that cannot would crash"
         )
-    if given["dtype"] == "float16" and any(TABLE[name].reduces for name in given["collectives"]):
-        raise CaseError("dtype: found float16 in a reduction, expected one that MPI reduces")
+    counts = parse_counts(given["counts"], given["seed"])
+    if counts != UNIFORM and "all_to_allv" not in given["collectives"]:
+        raise CaseError(f"counts: found {given['counts']} without all_to_allv, expected both")
     options = Options(
         collectives=given["collectives"],
         sizes=given["sizes"],
         ranks=given["ranks"],
         output=given["output"],
         transports=transports,
-        fields={name: given[name] for name in ("memory", "dtype", "operation", "placement")},
+        fields={
+            **{name: given[name] for name in ("memory", "dtype", "operation", "placement")},
+            "counts": counts,
+        },
         protocol=_protocol(given),
         launches=given["launches"],
         rank_map=given["rank_map"],
@@ -126,7 +131,9 @@ def build_options(given: dict[str, Any]) -> Options:
     )
     started = launched_rank(os.environ) is not None  # then the launch's size is not known yet
     for ranks in options.ranks or ((1,) if started else default_ranks()):
-        options.cases(ranks)  # sizes are checked before MPI starts
+        for case in options.cases(ranks):  # what cannot be is refused before MPI starts
+            if refused := refusal(case):
+                raise CaseError(refused)
     return options
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from ..case import BYTES_PER_ELEMENT, OPERATIONS, PLACEMENTS, TRANSPORTS
+from ..case import BYTES_PER_ELEMENT, OPERATIONS, PLACEMENTS, TRANSPORTS, UNIFORM
 from ..errors import CaseError
 from ..launcher import launched_rank
 from ..protocol import MODES, SYNCHRONISATIONS
@@ -63,6 +63,12 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Comman
 @_choice("--operation", OPERATIONS)
 @_choice("--placement", PLACEMENTS)
 @click.option(
+    "--counts",
+    default=UNIFORM,
+    show_default=True,
+    help="What all_to_allv sends where: uniform, zipf:EXPONENT, or a FILE with a line per rank.",
+)
+@click.option(
     "--repetitions", type=click.IntRange(1, 10**8), help="Samples per case, instead of a precision."
 )
 @click.option(
@@ -95,8 +101,8 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Comman
 def run(ctx: click.Context, /, **given: Any) -> int:
     """Measure COLLECTIVEs into an HDF5 campaign.
 
-    COLLECTIVE is all_reduce, all_to_all, all_gather, reduce_scatter, broadcast, send_recv (around
-    the ring) or barrier.
+    COLLECTIVE is all_reduce, all_to_all, all_to_allv, all_gather, reduce_scatter, broadcast,
+    send_recv (around the ring) or barrier.
 
     Under mpirun this process is one rank, and of --ranks every number is measured in turn while the
     other ranks sleep. Otherwise mpirun is started once per number of --ranks.

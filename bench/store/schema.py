@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 SCHEMA = "collcast/campaign"
-SCHEMA_VERSION = (1, 1)
+SCHEMA_VERSION = (1, 2)
 """(major, minor) that this program writes."""
 
 LAUNCHES = "launches"

@@ -9,8 +9,10 @@ import numpy as np
 from ...native import Step
 from ..buffers import pointer_of
 from ..collectives import TABLE
+from ..counts import counts_of, displacements
 from ..errors import TransportError
 from ..mpi import address_of, handle_of, load_mpi, needed_address
+from ..support import refusal
 
 if TYPE_CHECKING:
     from ..buffers import Buffers
@@ -26,9 +28,12 @@ _DATATYPES = {
     "int16": "INT16_T",
     "int32": "INT32_T",
     "int64": "INT64_T",
-    "float16": "UINT16_T",  # moved, never reduced: MPI has no half precision
     "float32": "FLOAT",
     "float64": "DOUBLE",
+    "float16": "UINT16_T",  # from here on moved, never reduced: MPI has none of them
+    "bfloat16": "UINT16_T",
+    "float8_e4m3": "UINT8_T",
+    "float8_e5m2": "UINT8_T",
 }
 
 # The function of each collective and its arguments, in MPI's order.
@@ -46,7 +51,6 @@ _CALLS = {
         "MPI_Sendrecv_replace",
         "receive count type next tag previous tag comm status",
     ),
-    "barrier": ("MPI_Barrier", "comm"),
 }
 
 
@@ -68,23 +72,28 @@ class MpiTransport:
 
     def __init__(self, communicator: Any) -> None:
         self._communicator = communicator
-        self._large_types: list[Any] = []  # derived types must outlive their plans
+        self._kept: list[Any] = []  # derived types and counts must outlive their plans
         self._status = np.zeros(load_mpi()._sizeof(load_mpi().Status), np.uint8)
 
     def operation(self, case: Case, buffers: Buffers) -> tuple[Step, ...]:
         """Return the steps of one operation."""
-        name, arguments = _CALLS[case.collective]
         comm = handle_of(self._communicator)
-        if name == "MPI_Barrier":
+        if case.collective == "barrier":
             return (barrier_step(self._communicator, "timed"),)
+        if refused := refusal(case):
+            raise TransportError(refused)
+        if case.collective == "all_to_allv":
+            return (self._uneven(case, buffers),)
+        name, arguments = _CALLS[case.collective]
         function, count, datatype = self._counted(name, case)
+        reduces = TABLE[case.collective].reduces
         words = {
             "send": pointer_of(buffers.send),
             "receive": pointer_of(buffers.receive),
             "input": int(load_mpi().IN_PLACE) if buffers.in_place else pointer_of(buffers.send),
             "count": count,
             "type": handle_of(datatype),
-            "op": handle_of(getattr(load_mpi(), case.operation.upper())),
+            "op": handle_of(getattr(load_mpi(), case.operation.upper())) if reduces else 0,
             "root": case.root,
             "next": (self._communicator.rank + 1) % self._communicator.size,
             "previous": (self._communicator.rank - 1) % self._communicator.size,
@@ -107,10 +116,6 @@ class MpiTransport:
     def _counted(self, name: str, case: Case) -> tuple[int, int, Any]:
         """The function, count and datatype for a message; large counts included."""
         reduces = TABLE[case.collective].reduces
-        if case.dtype == "float16" and reduces:
-            raise TransportError(
-                "mpi: found dtype float16 in a reduction, expected one that MPI reduces"
-            )
         count = case.elements // (self._communicator.size if TABLE[case.collective].blocks else 1)
         datatype = getattr(load_mpi(), _DATATYPES[case.dtype])
         large = address_of(f"{name}_c")
@@ -125,12 +130,28 @@ class MpiTransport:
             )
         return needed_address(name), *self._grouped(count, datatype)
 
+    def _uneven(self, case: Case, buffers: Buffers) -> Step:
+        """The step of an all-to-all whose counts differ."""
+        communicator = self._communicator
+        counts = counts_of(case, communicator.size)
+        sides = counts[communicator.rank], counts[:, communicator.rank]
+        large = int(max(counts.sum(0).max(), counts.sum(1).max())) > _INT_MAX
+        name = "MPI_Alltoallv_c" if large else "MPI_Alltoallv"
+        kind = np.int64 if large else np.int32  # MPI_Count and MPI_Aint, or int
+        datatype = handle_of(getattr(load_mpi(), _DATATYPES[case.dtype]))
+        words: list[int] = []
+        for buffer, side in zip((buffers.send, buffers.receive), sides, strict=True):
+            arrays = side.astype(kind), displacements(side).astype(kind)
+            self._kept += arrays
+            words += [pointer_of(buffer), *(array.ctypes.data for array in arrays), datatype]
+        return Step(needed_address(name), (*words, handle_of(communicator)), "timed")
+
     def _grouped(self, count: int, datatype: Any) -> tuple[int, Any]:
         """The same elements as fewer, larger ones of a derived type."""
         for group in (2**power for power in range(1, 31)):
             if count % group == 0 and count // group <= _INT_MAX:
                 derived = datatype.Create_contiguous(group).Commit()
-                self._large_types.append(derived)
+                self._kept.append(derived)
                 return count // group, derived
         raise TransportError(
             f"mpi: found {count} elements per peer, expected at most {_INT_MAX} or a number that "

@@ -68,9 +68,10 @@ class StagedTransport:
 
     def _staging(self, case: Case, buffers: Buffers) -> Buffers:
         """Host arrays that lie to each other as the device's do."""
-        held = [self._region(name, case.message_bytes) for name in ("send", "receive")]
-        first, second = (region[: case.message_bytes].view(case.dtype) for region in held)
         sent, received = len(buffers.send), len(buffers.receive)
+        size = max(sent, received) * case.element_bytes
+        held = [self._region(name, size) for name in ("send", "receive")]
+        first, second = (region[:size].view(case.storage_dtype) for region in held)
         if not buffers.in_place:
             return Buffers(first[:sent], second[:received])
         offset = (pointer_of(buffers.send) - pointer_of(buffers.receive)) // case.element_bytes

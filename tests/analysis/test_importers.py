@@ -202,7 +202,7 @@ def test_osu_without_ranks_asks(read):
         ("Reduce_scatter Latency", "reduce_scatter", 1),
         ("Broadcast Latency", "broadcast", 1),
         ("Reduce Latency", "reduce", 1),
-        ("All-to-Allv Personalized Exchange Latency", "all_to_all_v", 8),
+        ("All-to-Allv Personalized Exchange Latency", "all_to_allv", 8),
         ("Latency", "pingpong", 1),
     ],
 )

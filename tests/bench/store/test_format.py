@@ -65,7 +65,7 @@ def test_every_field_is_in_the_file(path):
         assert file["cases/1"].attrs["labels"].decode() == '["copy"]'
         document = msgspec.json.decode(launch["environment"][0])
         assert document["command"] == ["collcast", "run", "\u00e9"]
-        assert file.attrs["schema_version"] == b"1.1"
+        assert file.attrs["schema_version"] == b"1.2"
 
 
 def test_the_journal_is_laid_out_as_documented(tmp_path, make_launch):
