@@ -240,7 +240,9 @@ def _row(key: SeriesKey, members: list[tuple[Measurement, Launch]]) -> Row:
     summary = summarise([found.sample.seconds(key.statistic) for found, _ in members])
     checked = [found.wrong for found, _ in members if found.wrong is not None]
     place = (key.collective, first.ranks, first.case.message_bytes)
-    suspects = {found.suspect for found, _ in members} | {suspicion(*place, summary.median_s, first.busiest_bytes)}
+    suspects = {found.suspect for found, _ in members} | {
+        suspicion(*place, summary.median_s, first.busiest_bytes)
+    }
     environment = launch.environment
     return Row(
         key=key,

@@ -6,9 +6,9 @@ arrays, by NumPy on the host and by CuPy on the device. With m mantissa bits and
     x >= 2^(1-b)   bits(x) = rne(float32 bits of x / 2^(23-m)) - ((127 - b) << m)
     below          bits(x) = rne(x 2^(b-1+m))
 
-(rne: to the nearest, ties to even; a mantissa that rounds up carries into the exponent, as it must).
-Formats: bfloat16 8 + 7 bits; fp8 e4m3 (no infinity, largest 448) and e5m2 as in Micikevicius et al.,
-"FP8 Formats for Deep Learning", arXiv:2209.05433.
+(rne: to the nearest, ties to even; a mantissa that rounds up carries into the exponent, as it
+must). Formats: bfloat16 8 + 7 bits; fp8 e4m3 (no infinity, largest 448) and e5m2 as in Micikevicius
+et al., "FP8 Formats for Deep Learning", arXiv:2209.05433.
 
 The distance of two numbers of one sign is that of their bits; of different signs, the sum of both
 from 0. One step is one unit in the last place.
@@ -67,8 +67,10 @@ def encode(values: Any, dtype: str, xp: ModuleType) -> Any:
     raw = single.view(xp.uint32).astype(xp.int64)
     odd = (raw >> dropped) & 1
     normal = ((raw + (1 << (dropped - 1)) - 1 + odd) >> dropped) - ((127 - bias) << mantissa)
-    tiny = xp.rint(single.astype(xp.float64) * 2.0 ** (bias - 1 + mantissa)).astype(xp.int64)
-    return xp.where(single < 2.0 ** (1 - bias), tiny, normal).astype(STORAGE[dtype])
+    smallest = 2.0 ** (1 - bias)  # normal number
+    small = xp.minimum(single.astype(xp.float64), smallest)
+    tiny = xp.rint(small / smallest * (1 << mantissa)).astype(xp.int64)
+    return xp.where(single < smallest, tiny, normal).astype(STORAGE[dtype])
 
 
 def ulps(found: Any, expected: Any, dtype: str, xp: ModuleType) -> Any:

@@ -40,7 +40,7 @@ MEMORIES = ("host", "device")
 """Where the buffers lie."""
 
 OPERATIONS = ("sum", "prod", "min", "max", "avg")
-"""Reduction operations; ``avg`` is the sum over the number of ranks, which NCCL has and MPI has not."""
+"""Reduction operations; ``avg``, the sum over the number of ranks, is NCCL's alone."""
 
 UNIFORM = "uniform"
 """Counts of an all_to_allv that sends as much to every rank, as all_to_all does."""

@@ -4,7 +4,7 @@ message_bytes is the nccl-tests "size". P ranks; one block is message_bytes / P.
 
     all_reduce      every rank sends and receives the message
     all_to_all      one block to and from every rank
-    all_to_allv     to and from every rank as much as `counts` says; the message is what a rank sends
+    all_to_allv     as much to every rank as `counts` says; the message is all that a rank sends
     all_gather      one block to all, the message from all
     reduce_scatter  the message to all, one block of the result
     broadcast       the message from the root; out of place, the root's stays in its send buffer
@@ -16,10 +16,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .counts import counts_of
 from .errors import CaseError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .case import Case
 
 __all__ = [
@@ -70,14 +72,14 @@ TABLE = {
 def send_elements(case: Case, ranks: int, rank: int) -> int:
     """Return how many elements a rank sends."""
     if case.collective == "all_to_allv":
-        return int(counts_of(case, ranks)[rank].sum())
+        return int(_counts(case, ranks)[rank].sum())
     return case.elements // (ranks if TABLE[case.collective].sends_block else 1)
 
 
 def receive_elements(case: Case, ranks: int, rank: int) -> int:
     """Return how many elements a rank receives."""
     if case.collective == "all_to_allv":
-        return int(counts_of(case, ranks)[:, rank].sum())
+        return int(_counts(case, ranks)[:, rank].sum())
     return case.elements // (ranks if TABLE[case.collective].receives_block else 1)
 
 
@@ -85,7 +87,7 @@ def region_bytes(case: Case, ranks: int) -> int:
     """Return the size of the larger buffer of a case, on the rank where it is largest."""
     if case.collective != "all_to_allv":
         return case.message_bytes
-    counts = counts_of(case, ranks)
+    counts = _counts(case, ranks)
     return int(max(counts.sum(0).max(), counts.sum(1).max())) * case.element_bytes
 
 
@@ -109,6 +111,12 @@ def check_divisible(case: Case, ranks: int) -> None:
             f"ranks, expected a multiple of {granule} (one {case.dtype} per peer)"
         )
     if case.collective == "all_to_allv":
-        counts_of(case, ranks)  # refuses a matrix of another number of ranks
+        _counts(case, ranks)  # refuses a matrix of another number of ranks
     if case.root >= ranks:
         raise CaseError(f"case.root: found {case.root} on {ranks} ranks, expected less than that")
+
+
+def _counts(case: Case, ranks: int) -> NDArray[np.int64]:
+    from .counts import counts_of  # NumPy, which the command line's help does not need
+
+    return counts_of(case, ranks)

@@ -3,14 +3,14 @@
 A matrix c[s, d] of P x P whole numbers, row s what rank s sends, made from one text::
 
     uniform              c[s, d] = n / P
-    zipf:EXPONENT:SEED   every row is n in shares k^-EXPONENT / sum, k = 1..P; which rank is the k-th
-                         most wanted is drawn from SEED, the same for all senders: tokens that go to
-                         popular experts, one expert per rank
+    zipf:EXPONENT:SEED   every row is n in shares k^-EXPONENT / sum, k = 1..P; which rank is the
+                         k-th most wanted is drawn from SEED, the same for all senders: tokens that
+                         go to popular experts, one expert per rank
     file:DIGEST:PATH     P lines of P numbers >= 0; c is that matrix scaled to n P elements in all
 
 with n the elements of the message: what a rank sends, in a matrix on average. Shares are cut where
-the rounded running sum stands, so that every total is exact, every count is within one of its share,
-and what is 0 stays 0.
+the rounded running sum stands, so that every total is exact, every count is within one of its
+share, and what is 0 stays 0.
 """
 
 from __future__ import annotations
@@ -112,14 +112,15 @@ def _matrix(text: str, elements: int, ranks: int) -> NDArray[np.int64]:
 
 def _for_all(row: NDArray[np.int64]) -> NDArray[np.int64]:
     """The same row for every sender; takes the memory of one."""
-    return np.broadcast_to(row, (len(row), len(row)))
+    table: NDArray[np.int64] = np.broadcast_to(row, (len(row), len(row)))
+    return table
 
 
 def _shares(weights: NDArray[np.float64], total: int) -> NDArray[np.int64]:
     """Whole numbers in proportion to the weights, with exactly that sum."""
     running = np.cumsum(weights)
     ends = np.rint(running / running[-1] * total).astype(np.int64)
-    return np.diff(ends, prepend=np.int64(0))
+    return np.asarray(np.diff(ends, prepend=np.int64(0)), np.int64)
 
 
 def _popularity(exponent: float, seed: int, ranks: int) -> NDArray[np.float64]:
@@ -127,7 +128,7 @@ def _popularity(exponent: float, seed: int, ranks: int) -> NDArray[np.float64]:
     order = sorted(range(ranks), key=lambda rank: _mixed(seed, rank))
     shares = np.empty(ranks)
     shares[order] = np.arange(1.0, ranks + 1) ** -exponent
-    return shares / shares.sum()
+    return np.asarray(shares / shares.sum())
 
 
 def _mixed(seed: int, rank: int) -> int:
@@ -166,9 +167,7 @@ def _read(path: str, digest: str, ranks: int) -> NDArray[np.float64]:
     widths = {len(row) for row in rows}
     if len(rows) != ranks or widths != {ranks}:
         found = f"{len(rows)} lines of {', '.join(str(w) for w in sorted(widths)) or 'no'} numbers"
-        raise CaseError(
-            f"counts: {path}: found {found}, expected {ranks} of {ranks}: one per rank"
-        )
+        raise CaseError(f"counts: {path}: found {found}, expected {ranks} of {ranks}: one per rank")
     weights = np.array(rows)
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
         raise CaseError(f"counts: {path}: expected numbers >= 0 that are not all 0")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..native import StepError, run
+from .checker import Checker, findings
 from .collectives import check_divisible
 from .counts import busiest_bytes
 from .errors import MeasurementError
-from .pattern import EXACT
 from .sample import Measurement, Sample
 from .sampling import Sampler
 
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
     from ..native import Step
     from .board import Board
-    from .buffers import BufferPool, Buffers
+    from .buffers import BufferPool
     from .case import Case
     from .clock import CommonClock
-    from .pattern import Verdict
     from .protocol import Protocol
     from .transports import Transport
 
@@ -71,26 +70,36 @@ def measure(case: Case, session: Session) -> Measurement | None:
     buffers = session.pool.buffers(case, communicator.rank, communicator.size)
     transport = session.transports[case.transport]
     operation = transport.operation(case, buffers)
+    checker = Checker(
+        case=case,
+        buffers=buffers,
+        rank=communicator.rank,
+        ranks=communicator.size,
+        seed=session.protocol.seed,
+    )
     try:
-        verdict = _verify(case, session, buffers, operation)
-        if case.placement == "out_of_place" and case.collective != "barrier":
+        _verify_one(checker, session, operation)
+        if case.placement == "out_of_place":
             # What an operation that wrote nothing would leave must not pass as its result.
-            buffers.prepare(case, communicator.rank, communicator.size, session.protocol.seed)
-        taken = _sampler(session, operation).take()
+            checker.prepare()
+        taken = _sampler(session, operation, checker).take()
     except StepError as error:
         raise MeasurementError(
             f"{case.collective} of {case.message_bytes} B over {transport.name}: rank "
             f"{session.communicator.rank}, step {error.step}, iteration {error.iteration}: "
             f"{transport.describe(error.code)}"
         ) from error
-    if case.placement == "out_of_place" and case.collective != "barrier":
-        verdict += _check(case, session, buffers)
-    verdicts = session.communicator.gather(verdict)
+    if case.placement == "out_of_place":
+        checker.check()
+    verdicts = communicator.gather(checker.verdict)
     clock = session.clock
     warmup, sample = (
         gather_sample(session.communicator, clock.to_common_ns(stamps), session.protocol.batch)
         for stamps in (taken.warmup, taken.stamps)
     )
+    verified = None
+    if taken.verified.size:
+        verified = gather_sample(communicator, clock.to_common_ns(taken.verified), 1)
     errors_ns = session.communicator.gather(clock.error_ns(taken.since_ns))
     if sample is None or warmup is None:
         return None
@@ -98,8 +107,9 @@ def measure(case: Case, session: Session) -> Measurement | None:
         case=case,
         sample=sample,
         warmup=warmup,
+        verified=verified,
         launch=session.launch,
-        **({"wrong": None} if case.collective == "barrier" else _findings(verdicts)),
+        **({"wrong": None} if case.collective == "barrier" else findings(verdicts)),
         busiest_bytes=(
             busiest_bytes(case, communicator.size) if case.collective == "all_to_allv" else None
         ),
@@ -111,7 +121,7 @@ def measure(case: Case, session: Session) -> Measurement | None:
     )
 
 
-def _sampler(session: Session, operation: tuple[Step, ...]) -> Sampler:
+def _sampler(session: Session, operation: tuple[Step, ...], checker: Checker) -> Sampler:
     return Sampler(
         session.communicator,
         session.clock,
@@ -119,35 +129,20 @@ def _sampler(session: Session, operation: tuple[Step, ...]) -> Sampler:
         session.resolution_s,
         operation,
         session.board,
+        checker,
     )
 
 
-def _verify(case: Case, session: Session, buffers: Buffers, operation: tuple[Step, ...]) -> Verdict:
-    """Run one operation on known contents; what is wrong on this rank."""
-    if case.collective == "barrier":
-        return EXACT
-    rank, ranks = session.communicator.rank, session.communicator.size
-    buffers.prepare(case, rank, ranks, session.protocol.seed)
-    steps = session.board.around((), operation) if session.board else operation
-    run(steps, *np.zeros((2, 1), np.int64))
-    return _check(case, session, buffers)
-
-
-def _check(case: Case, session: Session, buffers: Buffers) -> Verdict:
-    communicator = session.communicator
-    return buffers.verify(case, communicator.rank, communicator.size, session.protocol.seed)
-
-
-def _findings(verdicts: list[Verdict]) -> dict[str, Any]:
-    """Fields of a Measurement from what every rank found."""
-    found: dict[str, Any] = {"wrong": sum(verdict.wrong for verdict in verdicts)}
-    largest = max(verdict.ulps for verdict in verdicts)
-    if largest:
-        found["largest_ulps"] = largest
-    for rank, verdict in enumerate(verdicts):
-        if verdict.wrong:
-            return {**found, "first_wrong": verdict.first, "first_wrong_rank": rank}
-    return found
+def _verify_one(checker: Checker, session: Session, operation: tuple[Step, ...]) -> None:
+    """Run one operation on known contents and look at its result."""
+    if checker.case.collective == "barrier":
+        return
+    checker.prepare()
+    run(
+        session.board.around((), operation) if session.board else operation,
+        *np.zeros((2, 1), np.int64),
+    )
+    checker.check()
 
 
 def gather_sample(communicator: Any, stamps: NDArray[np.int64], batch: int) -> Sample | None:

@@ -60,6 +60,10 @@ class Protocol:
     seed: int = 0
     """Seed of the buffers' contents and of the order of the cases."""
 
+    verify_share: float = 0.0
+    """So many operations more per sample are run between the timed ones and verified; they count
+    in no statistic. 0 in ``throughput``, whose operations cannot be told apart."""
+
     def __post_init__(self) -> None:
         for field, expected in (
             ("mode", MODES),
@@ -88,6 +92,9 @@ class Protocol:
                 raise CaseError(
                     f"protocol.{field}: found {getattr(self, field)}, expected a positive number"
                 )
+        if not 0 <= self.verify_share <= 1 or (self.verify_share and self.mode != "latency"):
+            most = "0 to 1" if self.mode == "latency" else f"0 in {self.mode} mode"
+            raise CaseError(f"protocol.verify_share: found {self.verify_share}, expected {most}")
         if self.mode == "latency" and self.batch != 1:
             raise CaseError(
                 f"protocol.batch: found {self.batch} in latency mode, expected 1 (one operation "

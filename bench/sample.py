@@ -121,6 +121,10 @@ class Measurement:
     warmup: Sample
     """The samples before, same ranks; may have 0 repetitions."""
 
+    verified: Sample | None = None
+    """Operations between the timed ones whose results were checked: they and the samples are apart,
+    because the check disturbs caches; None where none was."""
+
     launch: int
     """Number of the launch within the campaign."""
 

@@ -5,6 +5,7 @@ Everything here happens between runs of the timed loop, never inside.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..native import Step
     from .board import Board
+    from .checker import Checker
     from .clock import CommonClock
     from .protocol import Protocol
 
@@ -53,6 +55,9 @@ class Taken:
     since_ns: int
     """When the warm-up began."""
 
+    verified: Stamps
+    """Of the operations between the others whose results were checked."""
+
 
 @dataclass(slots=True)
 class Sampler:
@@ -66,6 +71,10 @@ class Sampler:
     board: Board | None = None
     """Where this rank says what it does."""
 
+    checker: Checker | None = None
+    """Verifies operations between the timed ones."""
+
+    _verified: list[Stamps] = field(default_factory=list, init=False)
     _missed: int = field(default=0, init=False)
     _attempts: int = field(default=0, init=False)
     _pace_ns: float = field(default=0.0, init=False)
@@ -81,13 +90,16 @@ class Sampler:
         chunks: list[Stamps] = []
         times: list[NDArray[np.float64]] = []
         began_ns, done, reason = monotonic_ns(), 0, ""
+        checking_ns = 0
         while not reason:
             count = min(next_target(done, self.protocol) - done, self._affordable())
             chunks.append(self._chunk(count))
             times.append(self._times_s(chunks[-1]))
             done += chunks[-1].shape[1]
+            checking_ns += self._verify_some(done)
             self._look_after_clock()
-            reason = self._decide(np.concatenate(times), (monotonic_ns() - began_ns) * 1e-9)
+            elapsed_s = (monotonic_ns() - began_ns - checking_ns) * 1e-9
+            reason = self._decide(np.concatenate(times), elapsed_s)
         if done == 0:  # better late samples, marked as such, than none
             chunks.append(self._late)
         if self.board is not None:
@@ -100,7 +112,29 @@ class Sampler:
             missed_windows=self._missed,
             suspect="" if done else "late",
             since_ns=since_ns,
+            verified=np.concatenate([np.zeros((2, 0), np.int64), *self._verified], axis=1),
         )
+
+    def _verify_some(self, done: int) -> int:
+        """Run and verify operations until they are the protocol's share of the samples done.
+
+        Returns
+        -------
+        int
+            How long that took, in nanoseconds.
+        """
+        wanted = math.ceil(self.protocol.verify_share * done) - len(self._verified)
+        if self.checker is None or wanted <= 0:
+            return 0
+        began_ns = monotonic_ns()
+        steps = self._around(self._barrier())
+        for _ in range(wanted):
+            self.checker.prepare()
+            self._verified.append(_stamp(steps, 1, 1))
+            self.checker.check()
+        self.checker.prepare()  # what an operation that writes nothing leaves must stay wrong
+        _stamp(steps, 1, 1)  # and the next sample finds caches as the others do
+        return monotonic_ns() - began_ns
 
     def _affordable(self) -> int:
         """Samples of one run of the loop; it ends before the clock must be looked after."""

@@ -1,6 +1,7 @@
 """Which dtypes and operations a transport moves and reduces.
 
-Every transport moves every dtype, as bytes of its width where it has no name for it. What it reduces:
+Every transport moves every dtype, as bytes of its width where it has no name for it. It reduces
+
 
     mpi, staged   sum, prod, min, max of the integers, float32 and float64: MPI-4.1 has no half
                   precision, no bfloat16, no fp8 and no average (section 6.9.2)
@@ -40,7 +41,11 @@ def reducible(transport: str, nccl_version: _Version = _NEWEST) -> tuple[str, ..
     """Return the dtypes that a transport reduces."""
     if transport != "nccl":
         return _MPI_REDUCES
-    return tuple(name for name in BYTES_PER_ELEMENT if name in NCCL_REDUCES and NCCL_REDUCES[name] <= nccl_version)
+    return tuple(
+        name
+        for name in BYTES_PER_ELEMENT
+        if name in NCCL_REDUCES and NCCL_REDUCES[name] <= nccl_version
+    )
 
 
 def refusal(case: Case, nccl_version: _Version = _NEWEST) -> str:
@@ -56,8 +61,8 @@ def refusal(case: Case, nccl_version: _Version = _NEWEST) -> str:
     dtypes = reducible(case.transport, nccl_version)
     if case.dtype not in dtypes:
         return (
-            f"{case.transport}: found dtype {case.dtype} in {case.collective}, expected one that it "
-            f"reduces: {', '.join(dtypes)}"
+            f"{case.transport}: found dtype {case.dtype} in {case.collective}, expected one that "
+            f"it reduces: {', '.join(dtypes)}"
         )
     if case.operation == "avg" and (case.transport != "nccl" or nccl_version < _NCCL_AVERAGE):
         operations = ", ".join(name for name in OPERATIONS if name != "avg")

@@ -21,7 +21,7 @@ ORDER = [
     ["bench.bits", "bench.counts"],
     ["bench.collectives"],
     ["bench.pattern", "bench.support"],
-    ["bench.mpi", "bench.buffers", "bench.sweep"],
+    ["bench.mpi", "bench.buffers", "bench.checker", "bench.sweep"],
     ["bench.transports", "bench.device", "bench.groups", "bench.world"],
     ["bench.provenance", "bench.clock", "bench.stopping", "bench.watchdog"],
     ["bench.sync"],

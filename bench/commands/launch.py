@@ -14,11 +14,18 @@ import click
 from ..board import board_folder, read_board, remove_board
 from ..launcher import Launcher, find_launcher
 from ..resume import command_line
-from ..store import campaign_exists, consolidate, hold_campaign, read_campaign
+from ..store import (
+    campaign_exists,
+    consolidate,
+    hold_campaign,
+    next_launch_number,
+    read_campaign,
+)
 from ..watchdog import describe_board
 from .options import WITH_RESUME, default_ranks, refuse_existing, refuse_running
 from .progress import PARENT_VARIABLE, parse_line, show_bar, tell
 from .rank import COMMAND_VARIABLE, HUNG
+from .wrong import tell_wrong
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +52,7 @@ def launch_all(options: Options, ctx: click.Context) -> int:
     Returns
     -------
     int
-        The exit status: 0, or that of the first launch that failed.
+        The exit status: 0, that of the first launch that failed, or `wrong.WRONG`.
     """
     if not options.resume:
         refuse_existing(options)
@@ -53,11 +60,12 @@ def launch_all(options: Options, ctx: click.Context) -> int:
     planned = _plan_missing(options) if options.resume else _plan(options)
     with hold_campaign(options.output, tell):
         refuse_running(options)
+        first = 0 if options.force else next_launch_number(options.output)
         status = _run_launches(planned, options, launcher, ctx)
     if not options.quiet and status == 0:
         launches = len(planned.ranks)
         click.echo(f"{options.output}: {planned.cases} cases in {launches} launches", err=True)
-    return status
+    return status or tell_wrong(options.output, first)
 
 
 def _run_launches(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..case import COLLECTIVES, UNIFORM
-from ..counts import parse_counts
 from ..errors import CaseError, StoreError
 from ..launcher import launched_rank
 from ..protocol import Protocol
@@ -105,6 +104,8 @@ def build_options(given: dict[str, Any]) -> Options:
             "transport: found mpi on device memory, expected staged: whether this MPI can read "
             "device memory is not found out yet, and one that cannot would crash"
         )
+    from ..counts import parse_counts  # NumPy, which help does not need
+
     counts = parse_counts(given["counts"], given["seed"])
     if counts != UNIFORM and "all_to_allv" not in given["collectives"]:
         raise CaseError(f"counts: found {given['counts']} without all_to_allv, expected both")
@@ -166,6 +167,7 @@ def _protocol(given: dict[str, Any]) -> Protocol:
         warmup=_MOST_WARMUP if warmup is None else warmup,
         batch=given["batch"] or (BATCH if mode == "throughput" else 1),
         seed=given["seed"],
+        verify_share=given["verify"],
     )
 
 

@@ -30,6 +30,7 @@ from ..watchdog import Watchdog, describe_board
 from ..world import join_world
 from .options import refuse_existing, refuse_running
 from .progress import PARENT_VARIABLE, progress_lines, progress_silent, tell
+from .wrong import tell_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,12 +60,11 @@ def measure_as_rank(options: Options) -> int:
     world = join_world()
     errors = world.Dup()
     try:
-        _run_in_world(world, options)
+        return _run_in_world(world, options)
     except CollcastError as error:
         return _end_together(errors, str(error), error.exit_status, options)
     except Exception as error:  # the others wait inside MPI: the job must end
         return _end_together(errors, f"{type(error).__name__}: {error}", 1, options)
-    return 0
 
 
 def _end_together(errors: Any, message: str, status: int, options: Options) -> int:
@@ -83,13 +83,16 @@ def _end_together(errors: Any, message: str, status: int, options: Options) -> i
     return status
 
 
-def _run_in_world(world: Any, options: Options) -> None:
-    """Measure on every number of ranks in turn; ranks that a group leaves out sleep."""
+def _run_in_world(world: Any, options: Options) -> int:
+    """Measure on every number of ranks in turn; ranks that a group leaves out sleep.
+
+    Returns the exit status.
+    """
     with ExitStack() as held:
-        _measure_all(world, options, held)
+        return _measure_all(world, options, held)
 
 
-def _measure_all(world: Any, options: Options, held: ExitStack) -> None:
+def _measure_all(world: Any, options: Options, held: ExitStack) -> int:
     counts = _counts(world, options)
     launch = _prepare_output(world, options, held)
     folder = board_folder(options.output)
@@ -108,10 +111,13 @@ def _measure_all(world: Any, options: Options, held: ExitStack) -> None:
         wait_quietly(world)
     board.remove()
     world.Barrier()
+    status = 0
     if world.rank == 0:
         remove_board(folder)
         if campaign_exists(options.output) and PARENT_VARIABLE not in os.environ:
             consolidate(options.output)
+            status = tell_wrong(options.output, launch)  # else the parent does both
+    return int(world.bcast(status))
 
 
 def _counts(world: Any, options: Options) -> tuple[int, ...]:

@@ -86,6 +86,13 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Comman
     "--batch", type=click.IntRange(1, 10**8), help=f"Operations per throughput sample [{BATCH}]."
 )
 @click.option(
+    "--verify",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Operations to verify between the timed ones, per timed one; in latency only.",
+)
+@click.option(
     "--seed", type=click.IntRange(0, 2**31), default=0, help="Of contents and order of cases."
 )
 @click.option("--topology", type=_PATH, help="CSV: host,nvlink_domain,leaf,pod.")

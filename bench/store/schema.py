@@ -55,7 +55,12 @@ LAUNCHES = "launches"
 CASES = "cases"
 IMPORTED = "imported"
 
-_MEASURED = ("case", "sample", "warmup")  # fields of a Measurement that are no attributes
+_MEASURED = (
+    "case",
+    "sample",
+    "warmup",
+    "verified",
+)  # fields of a Measurement that are no attributes
 _LIBRARY = ("v110", "v110")  # compact chunk index, checksummed metadata; HDF5 1.10 is of 2016
 _MOST_ATTRIBUTES = 128  # kept in the group's header; beyond 8, HDF5 would start a heap of 4 KiB
 
@@ -183,6 +188,8 @@ def write_case(file: Any, measurement: Measurement, number: int) -> None:
     write_fields(group, measurement, without=_MEASURED)
     write_sample(new_group(group, "sample"), measurement.sample)
     write_sample(new_group(group, "warmup"), measurement.warmup)
+    if measurement.verified is not None:
+        write_sample(new_group(group, "verified"), measurement.verified)
 
 
 def read_case(node: Node) -> Measurement:
@@ -193,19 +200,23 @@ def read_case(node: Node) -> Measurement:
     StoreError
         If anything in it is missing, damaged, or does not fit together.
     """
+    names = node.names()
     with reading(node.where):
         case = Case(**read_fields(node, Case))
         measurement = Measurement(
             case=case,
             sample=read_sample(node.group("sample")),
             warmup=read_sample(node.group("warmup")),
+            verified=read_sample(node.group("verified")) if "verified" in names else None,
             **read_fields(node, Measurement, without=_MEASURED),
         )
-    if measurement.warmup.ranks != measurement.sample.ranks:
-        raise StoreError(
-            f"{node.where}/warmup: found {measurement.warmup.ranks} ranks, "
-            f"expected {measurement.sample.ranks} as in sample"
-        )
+    for name in ("warmup", "verified"):
+        sample = getattr(measurement, name)
+        if sample is not None and sample.ranks != measurement.sample.ranks:
+            raise StoreError(
+                f"{node.where}/{name}: found {sample.ranks} ranks, "
+                f"expected {measurement.sample.ranks} as in sample"
+            )
     return measurement
 
 

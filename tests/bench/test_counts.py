@@ -17,9 +17,7 @@ from collcast.bench.sweep import sweep
 
 
 def uneven(counts: str, elements: int) -> Case:
-    return Case(
-        collective="all_to_allv", message_bytes=elements, dtype="int8", counts=counts
-    )
+    return Case(collective="all_to_allv", message_bytes=elements, dtype="int8", counts=counts)
 
 
 @given(st.integers(1, 40), st.integers(1, 10**6), st.floats(0, 5), st.integers(0, 2**31))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +19,6 @@ from collcast.bench.mpi import address_of, load_mpi
 from collcast.bench.support import reducible
 from collcast.bench.transports import mpi as mpi_transport
 from collcast.native import BUILTINS, Step, run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 REDUCIBLE = sorted(reducible("mpi"))
 
@@ -89,7 +86,12 @@ def test_counts_of_more_than_an_int_need_large_counts(world: Any, monkeypatch: A
 
 
 def test_what_mpi_cannot_reduce_is_one_line(world: Any, session: Any) -> None:
-    for fields in ({"dtype": "float16"}, {"dtype": "bfloat16"}, {"dtype": "float8_e4m3"}, {"operation": "avg"}):
+    for fields in (
+        {"dtype": "float16"},
+        {"dtype": "bfloat16"},
+        {"dtype": "float8_e4m3"},
+        {"operation": "avg"},
+    ):
         case = Case(collective="all_reduce", message_bytes=64, **fields)
         with pytest.raises(TransportError, match=rf"^mpi: found .*{next(iter(fields.values()))}"):
             measure(case, session())

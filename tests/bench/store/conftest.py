@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -64,8 +66,8 @@ def plain():
 
     def convert(value):
         if isinstance(value, Measurement):
-            kept = (value.case, value.launch, value.wrong, value.labels, value.suspect)
-            return (*kept, of_sample(value.sample), of_sample(value.warmup))
+            held = [getattr(value, field.name) for field in fields(value)]
+            return tuple(of_sample(each) if isinstance(each, Sample) else each for each in held)
         return value.launches, tuple(convert(each) for each in value.measurements)
 
     return convert

@@ -19,6 +19,7 @@ from collcast.bench.case import (
     OPERATIONS,
     PLACEMENTS,
     TRANSPORTS,
+    UNIFORM,
     Case,
 )
 from collcast.bench.environment import Clock, Environment, Location
@@ -38,6 +39,7 @@ REAL = st.floats(allow_nan=False, allow_infinity=False)
 def cases(draw):
     collective = draw(st.sampled_from(COLLECTIVES))
     dtype = draw(st.sampled_from(tuple(BYTES_PER_ELEMENT)))
+    uneven = collective == "all_to_allv"
     elements = 0 if collective == "barrier" else draw(st.integers(1, 1 << 50))
     return Case(
         collective=collective,
@@ -47,8 +49,9 @@ def cases(draw):
         dtype=dtype,
         operation=draw(st.sampled_from(OPERATIONS)),
         root=draw(INTEGERS),
-        placement=draw(st.sampled_from(PLACEMENTS)),
+        placement=draw(st.sampled_from(PLACEMENTS[: 1 if uneven else None])),
         memory=draw(st.sampled_from(MEMORIES)),
+        counts=draw(WORDS) if uneven else UNIFORM,
     )
 
 
@@ -68,6 +71,11 @@ def measurements(draw, launches):
         warmup=draw(samples(ranks)),
         launch=draw(st.sampled_from(launches)),
         wrong=draw(st.none() | INTEGERS),
+        verified=draw(st.none() | samples(ranks)),
+        first_wrong=draw(st.none() | INTEGERS),
+        first_wrong_rank=draw(st.none() | INTEGERS),
+        largest_ulps=draw(st.none() | REAL),
+        busiest_bytes=draw(st.none() | INTEGERS),
         labels=draw(TUPLES),
         suspect=draw(WORDS),
     )
