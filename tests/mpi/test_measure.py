@@ -220,6 +220,26 @@ def test_a_fault_of_the_library_is_counted(
         assert measurement.largest_ulps == 1
 
 
+@pytest.mark.parametrize(("placement", "ends"), [("in_place", 1), ("out_of_place", 2)])
+@pytest.mark.parametrize("synchronisation", ["barrier", "window"])
+def test_a_share_of_operations_between_the_timed_ones_is_verified(
+    world: Any, session: Any, placement: str, ends: int, synchronisation: str
+) -> None:
+    """A tenth of 50 samples: apart from them, and each finds the fault."""
+    faulty = session(repetitions=50, verify_share=0.1, synchronisation=synchronisation)
+    faulty = replace(faulty, transports={"mpi": _Faulty(faulty.transports["mpi"], world.rank)})
+    case = Case(collective="all_reduce", message_bytes=64, dtype="int64", placement=placement)
+    measurement = measure(case, faulty)
+    if measurement:
+        assert measurement.verified.repetitions >= 5
+        assert measurement.wrong == ends + measurement.verified.repetitions
+        assert measurement.sample.repetitions == 50
+        inside = set(measurement.sample.start_ns.ravel()) & set(
+            measurement.verified.start_ns.ravel()
+        )
+        assert not inside
+
+
 class _Failing(_Faulty):
     """A transport whose call returns MPI_SUCCESS where another code was expected."""
 
