@@ -221,7 +221,7 @@ def test_a_fault_of_the_library_is_counted(
 
 
 @pytest.mark.parametrize(("placement", "ends"), [("in_place", 1), ("out_of_place", 2)])
-@pytest.mark.parametrize("synchronisation", ["barrier", "window"])
+@pytest.mark.parametrize("synchronisation", ["barrier", "none"])
 def test_a_share_of_operations_between_the_timed_ones_is_verified(
     world: Any, session: Any, placement: str, ends: int, synchronisation: str
 ) -> None:
@@ -231,7 +231,7 @@ def test_a_share_of_operations_between_the_timed_ones_is_verified(
     case = Case(collective="all_reduce", message_bytes=64, dtype="int64", placement=placement)
     measurement = measure(case, faulty)
     if measurement:
-        assert measurement.verified.repetitions >= 5
+        assert measurement.verified.repetitions == 5
         assert measurement.wrong == ends + measurement.verified.repetitions
         assert measurement.sample.repetitions == 50
         inside = set(measurement.sample.start_ns.ravel()) & set(
