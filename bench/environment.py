@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["ENVIRONMENT_VARIABLES", "Clock", "Environment", "Location"]
+__all__ = ["ENVIRONMENT_VARIABLES", "Clock", "Environment", "Gpu", "Location"]
 
 ENVIRONMENT_VARIABLES = (
     "CUDA_",
@@ -38,6 +38,35 @@ class Location:
     nvlink_domain: tuple[str, ...] = ()
     leaf: tuple[str, ...] = ()
     pod: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """What a GPU is; "" or -1 where it does not say."""
+
+    uuid: str
+    """32 hexadecimal digits, as in `Location.gpu`."""
+
+    name: str = ""
+    driver: str = ""
+    """Version of the driver, such as 580.82.07."""
+
+    bus: str = ""
+    """PCIe address."""
+
+    ecc: int = -1
+    """1 where memory errors are corrected, else 0."""
+
+    power_limit_mw: int = -1
+    most_sm_mhz: int = -1
+    pcie_generation: int = -1
+    pcie_lanes: int = -1
+    nvlinks: int = -1
+    """NVLinks that are up."""
+
+    peers: dict[str, str] = field(default_factory=dict)
+    """UUID of another GPU of the node -> the way there: ``nvlink``, ``board``, ``pix``, ``pxb``,
+    ``phb``, ``node`` or ``sys``, as nvidia-smi topo names them; "" unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +102,12 @@ class Environment:
     cpu: str = ""
     gpu: str = ""
     driver: str = ""
+    gpus: tuple[Gpu, ...] = ()
+    """Every GPU in use that answered, by UUID."""
+
+    warnings: tuple[str, ...] = ()
+    """What makes figures of this launch doubtful or not comparable; one line each."""
+
     operating_system: str = ""
     mpi_library: str = ""
     """The library's own version text, its first line."""

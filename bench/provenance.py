@@ -6,7 +6,7 @@ import os
 import platform
 import socket
 import subprocess
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .device import Device
+    from .environment import Gpu
 
 __all__ = ["collect", "host_name"]
 
@@ -30,7 +31,11 @@ _PACKAGES = ("collcast", "cupy-cuda12x", "cupy-cuda13x", "h5py", "mpi4py", "nccl
 
 
 def collect(
-    communicator: Any, command: tuple[str, ...], places: Mapping[str, Place], device: Device
+    communicator: Any,
+    command: tuple[str, ...],
+    places: Mapping[str, Place],
+    device: Device,
+    gpu: Gpu | None = None,
 ) -> Environment:
     """Return the environment of this launch, the same on every rank.
 
@@ -40,6 +45,7 @@ def collect(
     command : the command line
     places : host -> place, from a topology file; may be empty
     device : this rank's device
+    gpu : what its driver says of it, if it can be asked
 
     Raises
     ------
@@ -48,7 +54,7 @@ def collect(
     """
     host = host_name(communicator)
     place = place_of(host.partition("#")[0], places, os.environ)
-    mine = (host, sorted(os.sched_getaffinity(0)), device.uuid, place, version("collcast"))
+    mine = (host, sorted(os.sched_getaffinity(0)), device, place, version("collcast"), gpu)
     everyone = communicator.allgather(mine)
     versions = {entry[4] for entry in everyone}
     if len(versions) > 1:
@@ -64,11 +70,13 @@ def collect(
         location=Location(
             host=hosts,
             local_rank=_local_ranks(hosts),
-            gpu=tuple(entry[2] for entry in everyone),
+            gpu=tuple(entry[2].uuid for entry in everyone),
             nvlink_domain=tuple(entry[3].nvlink_domain for entry in everyone),
             leaf=tuple(entry[3].leaf for entry in everyone),
             pod=tuple(entry[3].pod for entry in everyone),
         ),
+        gpus=tuple({entry[5].uuid: entry[5] for entry in everyone if entry[5]}.values()),
+        warnings=_warnings([(entry[2], entry[5]) for entry in everyone]),
         cores_per_host=_cores(hosts, [entry[1] for entry in everyone]),
         **fields,
     )
@@ -86,6 +94,22 @@ def host_name(communicator: Any) -> str:
     if not pretended.isdigit() or int(pretended) < 2:
         return name
     return f"{name}#{communicator.rank * int(pretended) // communicator.size}"
+
+
+def _warnings(devices: list[tuple[Device, Gpu | None]]) -> tuple[str, ...]:
+    """Differences among the ranks' devices that make their figures a mixture."""
+    found = []
+    for what, values in (
+        ("GPU models", [device.name for device, _ in devices]),
+        ("GPU drivers", [gpu.driver if gpu else device.driver for device, gpu in devices]),
+    ):
+        counted = Counter(values)
+        if len(counted) > 1:
+            text = ", ".join(
+                f"{name or 'none'} on {n} ranks" for name, n in sorted(counted.items())
+            )
+            found.append(f"{what} differ among the ranks: {text}")
+    return tuple(found)
 
 
 def _local_ranks(hosts: tuple[str, ...]) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .case import Case
     from .environment import Environment
     from .imported import ImportedTable
+    from .observation import Observation
     from .protocol import Protocol
 
 __all__ = [
@@ -124,6 +125,9 @@ class Measurement:
     verified: Sample | None = None
     """Operations between the timed ones whose results were checked: they and the samples are apart,
     because the check disturbs caches; None where none was."""
+
+    observed: Observation | None = None
+    """What nodes and devices said before and after; None where nothing could be asked."""
 
     launch: int
     """Number of the launch within the campaign."""

@@ -52,6 +52,7 @@ class Options:
     """Further fields of every `Case`."""
 
     protocol: Protocol
+    ranks_per_gpu: int
     launches: int
     rank_map: str
     topology: Path | None
@@ -93,6 +94,7 @@ def build_options(given: dict[str, Any]) -> Options:
     for name in given["collectives"]:
         if name not in COLLECTIVES:
             raise CaseError(f"collective: found {name!r}, expected one of {', '.join(COLLECTIVES)}")
+    _expect_ranks_per_gpu(given)
     transports = given["transport"] or (("mpi",) if given["memory"] == "host" else ("staged",))
     if given["memory"] == "host" and transports != ("mpi",):
         raise CaseError(
@@ -112,7 +114,7 @@ def build_options(given: dict[str, Any]) -> Options:
     options = Options(
         collectives=given["collectives"],
         sizes=given["sizes"],
-        ranks=given["ranks"],
+        ranks=given["ranks"] or _ranks_by_gpus(given),
         output=given["output"],
         transports=transports,
         fields={
@@ -120,6 +122,7 @@ def build_options(given: dict[str, Any]) -> Options:
             "counts": counts,
         },
         protocol=_protocol(given),
+        ranks_per_gpu=given["ranks_per_gpu"],
         launches=given["launches"],
         rank_map=given["rank_map"],
         topology=given["topology"],
@@ -136,6 +139,24 @@ def build_options(given: dict[str, Any]) -> Options:
             if refused := refusal(case):
                 raise CaseError(refused)
     return options
+
+
+def _expect_ranks_per_gpu(given: dict[str, Any]) -> None:
+    if given["ranks_per_gpu"] > 1 and given["memory"] == "host":
+        raise CaseError(
+            f"ranks_per_gpu: found {given['ranks_per_gpu']} on host memory, expected --memory "
+            "device"
+        )
+
+
+def _ranks_by_gpus(given: dict[str, Any]) -> tuple[int, ...]:
+    """Powers of two up to what this machine's GPUs take; none where that says nothing."""
+    from ..device import device_count
+
+    if given["memory"] == "host" or launched_rank(os.environ) is not None:
+        return ()
+    most = device_count() * given["ranks_per_gpu"]
+    return tuple(2**k for k in range(most.bit_length()) if 2**k <= most)
 
 
 def default_ranks() -> tuple[int, ...]:

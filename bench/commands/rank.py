@@ -16,6 +16,8 @@ from ..campaign import run_sweep
 from ..device import Device, bind
 from ..errors import CaseError, CollcastError, StoreError
 from ..groups import check_counts, rank_order, split_off, wait_quietly
+from ..nvml import open_monitor
+from ..observer import open_observer
 from ..provenance import collect, host_name
 from ..resume import check_same_machine, command_line, missing_cases
 from ..store import (
@@ -136,15 +138,24 @@ def _measure_on(
     group: Any, launch: int, options: Options, board: Board, show: Callable[[int, Case], None]
 ) -> None:
     places = read_topology(options.topology) if options.topology else {}
-    device = bind(group) if options.fields["memory"] == "device" else Device()
-    environment = collect(group, user_command(), places, device)
+    device = Device()
+    if options.fields["memory"] == "device":
+        device = bind(group, options.ranks_per_gpu)
+    monitor = open_monitor(device.uuid)
+    gpu = monitor.facts() if monitor else None
+    environment = collect(group, user_command(), places, device, gpu)
     cases = _missing(group, environment, options) if options.resume else options.cases(group.size)
     if not cases:
         return
+    if group.rank == 0:
+        for warning in environment.warnings:
+            click.echo(f"collcast: warning: {warning}", err=True)
+    observer = open_observer(group, environment.location, monitor)
     folder, protocol = board_folder(options.output), options.protocol_on(group.size)
     with Watchdog(board, group.rank, options.timeout_s, lambda: _end_hang(folder, options)):
         run_sweep(
             group, cases, protocol, environment, options.output, launch, show, board,
+            observer=observer,
             replace=options.force and launch == 0,
         )  # fmt: skip
         group.Barrier()

@@ -59,6 +59,13 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Comman
     "--transport", default="", callback=_parse_transports, help="mpi (host), staged (device)."
 )
 @_choice("--memory", ("host", "device"))
+@click.option(
+    "--ranks-per-gpu",
+    type=click.IntRange(1, 1024),
+    default=1,
+    show_default=True,
+    help="Ranks that share a GPU; more than 1 are labelled and enter no fit.",
+)
 @_choice("--dtype", tuple(BYTES_PER_ELEMENT), default="float32")
 @_choice("--operation", OPERATIONS)
 @_choice("--placement", PLACEMENTS)

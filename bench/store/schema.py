@@ -22,6 +22,7 @@ from ..case import Case
 from ..environment import Environment
 from ..errors import SchemaTooNewError, StoreError
 from ..imported import ImportedTable
+from ..observation import Observation
 from ..protocol import Protocol
 from ..sample import Launch, Measurement
 from .attribute import read_fields, write_fields, write_text
@@ -60,6 +61,7 @@ _MEASURED = (
     "sample",
     "warmup",
     "verified",
+    "observed",
 )  # fields of a Measurement that are no attributes
 _LIBRARY = ("v110", "v110")  # compact chunk index, checksummed metadata; HDF5 1.10 is of 2016
 _MOST_ATTRIBUTES = 128  # kept in the group's header; beyond 8, HDF5 would start a heap of 4 KiB
@@ -155,14 +157,7 @@ def write_launch(file: Any, launch: Launch) -> None:
         raise StoreError(f"launch.environment: found {error}, expected text and numbers") from error
     if not exact:  # NaN, say, which JSON lacks: refused now rather than by every reader
         raise StoreError("launch.environment: found a value that JSON cannot hold, expected none")
-    kind = h5py.string_dtype("utf-8", len(document))
-    group.create_dataset(
-        "environment",
-        data=np.array([document], dtype=kind),
-        chunks=(1,),
-        compression="gzip",
-        fletcher32=True,  # deflate is left out, and its checksum with it, where it gains nothing
-    )
+    _write_document(group, "environment", document)
 
 
 def read_launch(node: Node, number: int) -> Launch:
@@ -190,6 +185,8 @@ def write_case(file: Any, measurement: Measurement, number: int) -> None:
     write_sample(new_group(group, "warmup"), measurement.warmup)
     if measurement.verified is not None:
         write_sample(new_group(group, "verified"), measurement.verified)
+    if measurement.observed is not None:
+        _write_document(group, "observed", msgspec.json.encode(measurement.observed))
 
 
 def read_case(node: Node) -> Measurement:
@@ -201,6 +198,11 @@ def read_case(node: Node) -> Measurement:
         If anything in it is missing, damaged, or does not fit together.
     """
     names = node.names()
+    observed = None
+    if "observed" in names:
+        document = node.document("observed")
+        with reading(f"{node.where}/observed"):
+            observed = msgspec.json.decode(document, type=Observation)
     with reading(node.where):
         case = Case(**read_fields(node, Case))
         measurement = Measurement(
@@ -208,6 +210,7 @@ def read_case(node: Node) -> Measurement:
             sample=read_sample(node.group("sample")),
             warmup=read_sample(node.group("warmup")),
             verified=read_sample(node.group("verified")) if "verified" in names else None,
+            observed=observed,
             **read_fields(node, Measurement, without=_MEASURED),
         )
     for name in ("warmup", "verified"):
@@ -223,6 +226,18 @@ def read_case(node: Node) -> Measurement:
 def write_imported(file: Any, table: ImportedTable, number: int) -> None:
     """Write one imported table under ``/imported``."""
     write_table(new_group(_collection(file, IMPORTED), str(number)), table)
+
+
+def _write_document(group: Any, name: str, document: bytes) -> None:
+    """Write a text as a dataset of shape (1,)."""
+    kind = h5py.string_dtype("utf-8", len(document))
+    group.create_dataset(
+        name,
+        data=np.array([document], dtype=kind),
+        chunks=(1,),
+        compression="gzip",
+        fletcher32=True,  # deflate is left out, and its checksum with it, where it gains nothing
+    )
 
 
 def new_group(parent: Any, name: str) -> Any:

@@ -11,5 +11,5 @@ bin=.venv-gpu/bin
 $bin/python -m pytest -m gpu -q 2>&1 | tee "$out/pytest.txt"
 $bin/collcast doctor 2>&1 | tee "$out/doctor.txt" || true
 $bin/collcast run all_reduce all_to_all --ranks 1,2,4 --sizes 8:64M:x4 --memory device \
-  --transport staged --budget 200ms --force -o "$out/staged.h5"
+  --transport staged --ranks-per-gpu 4 --budget 200ms --force -o "$out/staged.h5"
 $bin/collcast show "$out/staged.h5" | tee "$out/staged.txt"

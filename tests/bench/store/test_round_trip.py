@@ -24,6 +24,7 @@ from collcast.bench.case import (
 )
 from collcast.bench.environment import Clock, Environment, Location
 from collcast.bench.errors import StoreError
+from collcast.bench.observation import Observation, Reading
 from collcast.bench.protocol import MODES, SYNCHRONISATIONS, Protocol
 from collcast.bench.sample import Campaign, Launch, Measurement, Sample
 
@@ -63,6 +64,16 @@ def samples(draw, ranks):
 
 
 @st.composite
+def observations(draw):
+    counters = st.dictionaries(ANY_TEXT, INTEGERS, max_size=3)
+    readings = st.builds(Reading, sm_mhz=INTEGERS, throttle=INTEGERS)
+    return Observation(
+        counters=draw(st.dictionaries(ANY_TEXT, counters, max_size=3)),
+        devices=draw(st.dictionaries(ANY_TEXT, st.tuples(readings, readings), max_size=3)),
+    )
+
+
+@st.composite
 def measurements(draw, launches):
     ranks = draw(st.integers(0, 5))
     return Measurement(
@@ -72,6 +83,7 @@ def measurements(draw, launches):
         launch=draw(st.sampled_from(launches)),
         wrong=draw(st.none() | INTEGERS),
         verified=draw(st.none() | samples(ranks)),
+        observed=draw(st.none() | observations()),
         first_wrong=draw(st.none() | INTEGERS),
         first_wrong_rank=draw(st.none() | INTEGERS),
         largest_ulps=draw(st.none() | REAL),
