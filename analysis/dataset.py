@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..bench.errors import CaseError
-from ..bench.sample import DEFAULT_STATISTIC
+from ..bench.sample import default_statistic
 from .physics import suspicion
 from .summary import bus_bytes, launch_sd, summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -56,6 +56,8 @@ class SeriesKey:
     counts: str = "uniform"
     """How an all_to_allv divides its message, as in a `Case`."""
 
+    peer: int = -1
+    skew: str = ""
     system: str = ""
     """Machine, where a table holds several; "" for a campaign, which is one machine's."""
 
@@ -67,6 +69,8 @@ class SeriesKey:
             )
             + f" {self.placement} {self.memory}"
             + (f" {self.counts}" if self.collective == "all_to_allv" else "")
+            + (f" {self.root}-{self.peer}" if self.peer >= 0 else "")
+            + (f" skew {self.skew}" if self.skew else "")
             + (f" {self.system}" if self.system else "")
         )
 
@@ -208,7 +212,7 @@ def dataset_of(campaign: Campaign, statistic: str | None = None) -> Dataset:
     groups: dict[Any, list[tuple[Measurement, Launch]]] = {}
     for measurement in campaign.measurements:
         launch = campaign.launch_of(measurement)
-        hosts = launch.environment.hosts or -1
+        hosts = _count_hosts(measurement, launch)
         place = (measurement.ranks, measurement.case.message_bytes, measurement.labels, hosts)
         key = key_of(measurement, launch, statistic)
         groups.setdefault((key, *place), []).append((measurement, launch))
@@ -228,10 +232,12 @@ def key_of(measurement: Measurement, launch: Launch, statistic: str | None) -> S
         dtype=case.dtype,
         placement=case.placement,
         memory=case.memory,
-        statistic=statistic or DEFAULT_STATISTIC[protocol.synchronisation],
+        statistic=statistic or default_statistic(protocol),
         operation=case.operation,
         root=case.root,
         counts=case.counts,
+        peer=case.peer,
+        skew=protocol.skew,
     )
 
 
@@ -256,10 +262,10 @@ def _row(key: SeriesKey, members: list[tuple[Measurement, Launch]]) -> Row:
         wrong=sum(checked) if checked else -1,
         suspect="+".join(sorted(suspects - {""})),
         labels=first.labels,
-        hosts=environment.hosts or -1,
-        nvlink_domains=_different(environment.location.nvlink_domain),
-        leaves=_different(environment.location.leaf),
-        pods=_different(environment.location.pod),
+        hosts=_count_hosts(first, launch),
+        nvlink_domains=_different(environment.location.nvlink_domain, first),
+        leaves=_different(environment.location.leaf, first),
+        pods=_different(environment.location.pod, first),
         cores=_cores(environment),
         busiest_bytes=-1 if first.busiest_bytes is None else first.busiest_bytes,
         clock_error_s=_clock_error_s(key.statistic, [found for found, _ in members]),
@@ -327,7 +333,15 @@ def _cores(environment: Environment) -> int:
     return sum(environment.cores_per_host.values()) or -1
 
 
-def _different(names: Iterable[str]) -> int:
-    """Count the different names; -1 where nothing or not everything is known."""
-    found = set(names)
+def _count_hosts(measurement: Measurement, launch: Launch) -> int:
+    """Hosts of the ranks that took part, -1 where not recorded."""
+    if measurement.case.peer >= 0:
+        return _different(launch.environment.location.host, measurement)
+    return launch.environment.hosts or -1
+
+
+def _different(names: Sequence[str], measurement: Measurement) -> int:
+    """Count the different names of a pair, or all; -1 where nothing or not everything is known."""
+    pair = measurement.case.peer >= 0 and len(names) > max(measurement.members)
+    found = {names[rank] for rank in measurement.members} if pair else set(names)
     return -1 if not found or "" in found else len(found)

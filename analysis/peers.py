@@ -107,6 +107,8 @@ def _unknown_to(peer: str, table: _Table) -> str:
     case = table.first.case
     if case.collective not in _NAMES or (peer == "nccl-tests" and case.collective == "barrier"):
         return f"{peer} has no such test"
+    if table.launch.protocol.skew:
+        return f"{peer} delays no rank"
     if case.transport == "staged":
         return f"{peer} stages nothing through the host"
     if peer == "imb" and case.transport != "mpi":

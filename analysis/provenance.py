@@ -64,6 +64,7 @@ def _facts(launch: Launch) -> dict[str, str]:
             f"{protocol.mode}, start by {protocol.synchronisation}, "
             f"{protocol.repetitions} repetitions, {protocol.warmup} before, "
             f"batch {protocol.batch}, seed {protocol.seed}"
+            + (f", skew {protocol.skew}" if protocol.skew else "")
         ),
         "labels": _pairs(environment.labels, "="),
     }

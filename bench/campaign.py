@@ -6,13 +6,17 @@ import dataclasses
 import random
 from typing import TYPE_CHECKING, Any
 
+from .board import IDLE
 from .buffers import BufferPool
+from .case import PAIRS
 from .clock import CommonClock
 from .collectives import region_bytes
 from .measure import Session, measure
+from .pairs import measure_pairs, rounds_of
 from .sample import Launch
 from .store import append_launch, append_measurement, campaign_exists, remove_campaign
 from .transports import open_transport
+from .transports.pair import open_pair
 from .units import format_bytes
 
 if TYPE_CHECKING:
@@ -70,10 +74,13 @@ def run_sweep(
         launch=launch,
         clock=CommonClock(communicator, environment.location.host),
         resolution_s=environment.clock.resolution_ns * 1e-9,
-        labels=labels_of(environment),
+        labels=(*labels_of(environment), *(("skew",) if protocol.skew else ())),
         board=board,
     )
     for case in cases:  # what a transport cannot do is refused before anything is measured
+        if case.collective in PAIRS:
+            open_pair(case.transport, communicator, protocol.batch)
+            continue
         buffers = session.pool.buffers(case, communicator.rank, communicator.size)
         session.transports[case.transport].operation(case, buffers)
     if protocol.synchronisation == "window":
@@ -82,19 +89,44 @@ def run_sweep(
         if replace and campaign_exists(path):
             remove_campaign(path)
         append_launch(path, Launch(number=launch, protocol=protocol, environment=environment))
-    order = random.Random(protocol.seed + launch).sample(cases, len(cases))
-    for done, case in enumerate(order, start=1):
+    rounds = rounds_of(cases, communicator.size, together=protocol.pair_rounds)
+    alone = _pair_labels(session.labels, environment, protocol)
+    order = random.Random(protocol.seed + launch).sample(rounds, len(rounds))
+    done = 0
+    for number, members in enumerate(order, start=1):
         if board is not None:
-            size = format_bytes(case.message_bytes)
-            board.begin(done, f"{case.collective} {size} {case.transport}")
+            board.begin(number, _doing(members, communicator.rank))
         if observer is not None:
             observer.begin()
-        measurement = measure(case, session)
+        if members[0].collective in PAIRS:
+            found = measure_pairs(members, session, alone)
+        else:
+            own = measure(members[0], session)
+            found = [own] if own is not None else []
         observed = observer.end() if observer is not None else None
-        if measurement is not None:
-            measurement = dataclasses.replace(measurement, observed=observed)
-            append_measurement(path, measurement)
-            progress(done, case)
+        for measurement in found:
+            measured = dataclasses.replace(measurement, observed=observed)
+            append_measurement(path, measured)
+            done += 1
+            progress(done, measured.case)
+
+
+def _doing(members: tuple[Case, ...], rank: int) -> str:
+    """What a rank does while these cases are measured."""
+    for case in members:
+        if case.collective not in PAIRS or rank in {case.root, case.peer}:
+            return f"{case.collective} {format_bytes(case.message_bytes)} {case.transport}"
+    return IDLE
+
+
+def _pair_labels(
+    labels: tuple[str, ...], environment: Environment, protocol: Protocol
+) -> tuple[str, ...]:
+    """The conditions that hold while only one pair of ranks is active, or all pairs of a round."""
+    if protocol.pair_rounds:
+        return (*labels, "pair_rounds")
+    crowded = any(cores < 2 for cores in environment.cores_per_host.values())
+    return tuple(label for label in labels if label != "oversubscribed" or crowded)
 
 
 def labels_of(environment: Environment) -> tuple[str, ...]:

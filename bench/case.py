@@ -11,6 +11,7 @@ __all__ = [
     "COLLECTIVES",
     "MEMORIES",
     "OPERATIONS",
+    "PAIRS",
     "PLACEMENTS",
     "STORAGE",
     "TRANSPORTS",
@@ -26,9 +27,15 @@ COLLECTIVES = (
     "reduce_scatter",
     "broadcast",
     "send_recv",
+    "ping_pong",
+    "unidirectional",
+    "bidirectional",
     "barrier",
 )
 """Names of the collectives that can be measured."""
+
+PAIRS = ("ping_pong", "unidirectional", "bidirectional")
+"""Those of them that two ranks do alone."""
 
 TRANSPORTS = ("mpi", "staged", "nccl")
 """Ways through which ranks communicate: MPI, MPI over host copies of device buffers, NCCL."""
@@ -80,7 +87,8 @@ class Case:
     message_bytes: int
     """The nccl-tests "size", in bytes: per-rank buffer for all_reduce and broadcast; per-rank total
     (per-peer count x ranks) for all_gather, reduce_scatter and all_to_all; what a rank sends in
-    all, on average over the ranks, for all_to_allv; 0 for barrier."""
+    all, on average over the ranks, for all_to_allv; one message between two ranks; 0 for
+    barrier."""
 
     transport: str = "mpi"
     """One of `TRANSPORTS`."""
@@ -95,7 +103,10 @@ class Case:
     """One of `OPERATIONS`; matters to reductions only."""
 
     root: int = 0
-    """Rank that sends or receives, in rooted collectives."""
+    """Rank that sends or receives, in rooted collectives; that begins, between two ranks."""
+
+    peer: int = -1
+    """The other rank of an operation between two; -1 for operations of all ranks."""
 
     placement: str = "out_of_place"
     """One of `PLACEMENTS`."""
@@ -136,6 +147,25 @@ class Case:
             raise CaseError(
                 f"case.placement: found {self.placement} for all_to_allv, expected out_of_place "
                 "(what a rank sends and what it receives differ in size)"
+            )
+        self._check_pair()
+
+    def _check_pair(self) -> None:
+        if self.collective not in PAIRS:
+            if self.peer != -1:
+                raise CaseError(
+                    f"case.peer: found {self.peer} in {self.collective}, expected -1 for none"
+                )
+            return
+        if self.peer < 0 or self.peer == self.root:
+            raise CaseError(
+                f"case.peer: found {self.peer} in {self.collective}, expected another rank than "
+                f"root {self.root}"
+            )
+        if self.placement != "out_of_place":
+            raise CaseError(
+                f"case.placement: found {self.placement} in {self.collective}, expected "
+                "out_of_place"
             )
 
     @property

@@ -9,6 +9,7 @@ message_bytes is the nccl-tests "size". P ranks; one block is message_bytes / P.
     reduce_scatter  the message to all, one block of the result
     broadcast       the message from the root; out of place, the root's stays in its send buffer
     send_recv       the message to the next rank and from the one before, around the ring
+    ping_pong, unidirectional, bidirectional    the message between two ranks; transports/pair.py
 """
 
 from __future__ import annotations
@@ -52,6 +53,9 @@ class Collective:
     blocks: bool = False
     """Whether message_bytes is divided into one block per rank."""
 
+    messages: int = 1
+    """Messages one behind the other in an operation; a time is that of one."""
+
 
 TABLE = {
     collective.name: collective
@@ -63,6 +67,9 @@ TABLE = {
         Collective(name="reduce_scatter", reduces=True, receives_block=True, blocks=True),
         Collective(name="broadcast"),
         Collective(name="send_recv"),
+        Collective(name="ping_pong", messages=2),
+        Collective(name="unidirectional"),
+        Collective(name="bidirectional"),
         Collective(name="barrier"),
     )
 }
@@ -97,12 +104,12 @@ def granule_bytes(case: Case, ranks: int) -> int:
 
 
 def check_divisible(case: Case, ranks: int) -> None:
-    """Refuse a message that cannot be divided among the ranks, or a root that is none of them.
+    """Refuse a message that cannot be divided among the ranks, or a root or peer that is no rank.
 
     Raises
     ------
     CaseError
-        If message_bytes is no multiple of one element per peer, or root is not below ranks.
+        If message_bytes is no multiple of one element per peer, or root or peer is not below ranks.
     """
     granule = granule_bytes(case, ranks)
     if case.message_bytes % granule:
@@ -112,8 +119,10 @@ def check_divisible(case: Case, ranks: int) -> None:
         )
     if case.collective == "all_to_allv":
         _counts(case, ranks)  # refuses a matrix of another number of ranks
-    if case.root >= ranks:
-        raise CaseError(f"case.root: found {case.root} on {ranks} ranks, expected less than that")
+    for name in ("root", "peer"):
+        found = getattr(case, name)
+        if found >= ranks:
+            raise CaseError(f"case.{name}: found {found} on {ranks} ranks, expected less than that")
 
 
 def _counts(case: Case, ranks: int) -> NDArray[np.int64]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..native import StepError, run
+from .case import PAIRS
 from .checker import Checker, findings
-from .collectives import check_divisible
+from .collectives import TABLE, check_divisible
 from .counts import busiest_bytes
 from .errors import MeasurementError
 from .sample import Measurement, Sample
@@ -65,7 +66,8 @@ def measure(case: Case, session: Session) -> Measurement | None:
     MeasurementError
         If a call returned an error; names the rank, the step and the iteration.
     """
-    check_divisible(case, session.communicator.size)
+    if case.collective not in PAIRS:  # whose ranks are those of the launch, not of the pair
+        check_divisible(case, session.communicator.size)
     communicator = session.communicator
     buffers = session.pool.buffers(case, communicator.rank, communicator.size)
     transport = session.transports[case.transport]
@@ -93,8 +95,9 @@ def measure(case: Case, session: Session) -> Measurement | None:
         checker.check()
     verdicts = communicator.gather(checker.verdict)
     clock = session.clock
+    batch = session.protocol.batch * TABLE[case.collective].messages
     warmup, sample = (
-        gather_sample(session.communicator, clock.to_common_ns(stamps), session.protocol.batch)
+        gather_sample(session.communicator, clock.to_common_ns(stamps), batch)
         for stamps in (taken.warmup, taken.stamps)
     )
     verified = None

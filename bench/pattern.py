@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .bits import FLOATS, encode, is_float, ulps
+from .case import PAIRS
 from .collectives import TABLE, receive_elements
 from .counts import counts_of, displacements
 
@@ -55,6 +56,7 @@ __all__ = ["EXACT", "Verdict", "count_wrong", "fill_send", "poison", "verify"]
 
 _GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, odd: Knuth's multiplicative hash
 _FROM, _TO = 0xA0761D6478BD642F, 0xE7037ED1A0B428DB  # odd: multiples stay distinct mod 2^k
+_TO_THE_NEXT = {"send_recv", *PAIRS}  # of two ranks, the next is the other one
 _LARGEST_WEIGHT = 32  # enough to tell neighbours apart, small enough for 7 bits to hold b + w
 _MOST_BITS = 40  # of b and m: their product with 2^20 ranks stays within 64 bits
 _CHUNK_ELEMENTS = 1 << 18  # bounds the memory that filling and checking need
@@ -253,7 +255,7 @@ def _sent(case: Case, rank: int, ranks: int, index: Any, xp: ModuleType) -> tupl
     if case.collective == "all_to_allv":
         within, target = _blocks(counts_of(case, ranks)[rank], index, xp)
         return within, rank, target
-    if case.collective == "send_recv":
+    if case.collective in _TO_THE_NEXT:
         return index, rank, (rank + 1) % ranks
     return index, rank, 0
 
@@ -270,7 +272,7 @@ def _received(
         return within, source, rank
     if case.collective == "all_gather":
         return index % per_peer, index // per_peer, 0
-    if case.collective == "send_recv":
+    if case.collective in _TO_THE_NEXT:
         return index, (rank - 1) % ranks, rank
     return index, case.root, 0
 

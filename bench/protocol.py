@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from .errors import CaseError
+from .skew import parse_skew
 
 __all__ = ["MODES", "STOPPINGS", "SYNCHRONISATIONS", "WARMINGS", "Protocol"]
 
@@ -58,7 +59,13 @@ class Protocol:
     """k: operations per sample; 1 for ``latency``."""
 
     seed: int = 0
-    """Seed of the buffers' contents and of the order of the cases."""
+    """Seed of the buffers' contents, of the order of the cases and of what skew draws."""
+
+    pair_rounds: bool = False
+    """Whether disjoint pairs of ranks are measured at the same time, a round of a tournament."""
+
+    skew: str = ""
+    """How late ranks arrive on purpose, as `skew.parse_skew` reads it; "" for not at all."""
 
     verify_share: float = 0.0
     """So many operations more per sample are run between the timed ones and verified; they count
@@ -95,6 +102,8 @@ class Protocol:
         if not 0 <= self.verify_share <= 1 or (self.verify_share and self.mode != "latency"):
             most = "0 to 1" if self.mode == "latency" else f"0 in {self.mode} mode"
             raise CaseError(f"protocol.verify_share: found {self.verify_share}, expected {most}")
+        if self.skew:
+            parse_skew(self.skew)
         if self.mode == "latency" and self.batch != 1:
             raise CaseError(
                 f"protocol.batch: found {self.batch} in latency mode, expected 1 (one operation "

@@ -63,9 +63,11 @@ def missing_cases(
     """
     done: Counter[Case] = Counter()
     for measurement in campaign.measurements:
-        if measurement.ranks != ranks:
+        launch = campaign.launch_of(measurement)
+        pair = measurement.case.peer >= 0  # two ranks of as many as the launch has
+        if (launch.environment.ranks if pair else measurement.ranks) != ranks:
             continue
-        found = campaign.launch_of(measurement).protocol
+        found = launch.protocol
         for field in fields(protocol):
             before, now = getattr(found, field.name), getattr(protocol, field.name)
             if before != now:

@@ -34,6 +34,7 @@ __all__ = [
     "Launch",
     "Measurement",
     "Sample",
+    "default_statistic",
 ]
 
 STATISTICS = ("local_max", "makespan", "after_last_arrival")
@@ -42,10 +43,20 @@ STATISTICS = ("local_max", "makespan", "after_last_arrival")
 DEFAULT_STATISTIC = {"barrier": "local_max", "window": "makespan", "none": "local_max"}
 """Statistic by start synchronisation: a barrier's exit skew is not the operation's."""
 
+
+def default_statistic(protocol: Protocol) -> str:
+    """Return the statistic of a protocol: waiting for ranks that are late on purpose is none."""
+    if protocol.skew:
+        return "after_last_arrival"
+    return DEFAULT_STATISTIC[protocol.synchronisation]
+
+
 LABELS = {
     "copy": "one rank: a copy inside one memory, no communication",
     "oversubscribed": "more ranks than cores",
     "ranks_per_gpu": "several ranks on one GPU",
+    "skew": "ranks late on purpose",
+    "pair_rounds": "other pairs of ranks at the same time",
 }
 """Conditions under which a measurement enters no fit by default, with their meaning."""
 
@@ -61,7 +72,7 @@ class Sample:
     """Shape (repetition, rank): when it was complete on that rank."""
 
     batch: int = 1
-    """Operations between the two stamps."""
+    """Operations between the two stamps; messages, two a round trip, for ping_pong."""
 
     def __post_init__(self) -> None:
         for name in ("start_ns", "stop_ns"):
@@ -166,10 +177,23 @@ class Measurement:
     clock_error_ns: float = 0.0
     """Bound on the difference of two ranks' stamps of one instant; 0 for ranks of one host."""
 
+    def __post_init__(self) -> None:
+        if self.case.peer >= 0 and self.ranks != 2:
+            raise CaseError(
+                f"measurement.sample: found {self.ranks} ranks in {self.case.collective}, "
+                "expected 2"
+            )
+
     @property
     def ranks(self) -> int:
-        """Number of ranks."""
+        """Number of ranks that took part."""
         return self.sample.ranks
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """Which ranks of the launch took part, in the order of the sample's columns."""
+        pair = (self.case.root, self.case.peer)
+        return pair if self.case.peer >= 0 else tuple(range(self.ranks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

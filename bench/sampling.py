@@ -13,9 +13,10 @@ import numpy as np
 
 from ..native import monotonic_ns, run
 from .mpi import load_mpi
-from .sample import DEFAULT_STATISTIC
+from .sample import default_statistic
+from .skew import Skew, parse_skew
 from .stopping import next_target, stop_reason
-from .sync import LATE_NS, agree_on_windows, spin_step
+from .sync import LATE_NS, agree_on_windows, delay_steps, spin_step
 from .transports.mpi import barrier_step
 
 if TYPE_CHECKING:
@@ -78,7 +79,13 @@ class Sampler:
     _missed: int = field(default=0, init=False)
     _attempts: int = field(default=0, init=False)
     _pace_ns: float = field(default=0.0, init=False)
+    _skew: Skew | None = field(default=None, init=False)
+    _draws: np.random.Generator = field(init=False)
     _late: Stamps = field(default_factory=lambda: np.zeros((2, 0), np.int64), init=False)
+
+    def __post_init__(self) -> None:
+        self._skew = parse_skew(self.protocol.skew) if self.protocol.skew else None
+        self._draws = np.random.default_rng((self.protocol.seed, self.communicator.rank))
 
     def take(self) -> Taken:
         """Warm up and sample until `stopping.stop_reason` says why to stop."""
@@ -160,10 +167,10 @@ class Sampler:
 
     def _warm_up(self) -> Stamps:
         """Run until steady, or the fixed number; a barrier starts each, whatever comes later."""
-        protocol, steps = self.protocol, self._around(self._barrier())
+        protocol = self.protocol
         if protocol.warmup == 0 and protocol.warming == "fixed":
-            return _stamp(steps, 0, protocol.batch)
-        chunks, done, began_ns = [_stamp(steps, 1, protocol.batch)], 1, monotonic_ns()
+            return self._after_barrier(0)
+        chunks, done, began_ns = [self._after_barrier(1)], 1, monotonic_ns()
         best_s, steady = np.inf, False
         while not steady and done < protocol.warmup:
             self._pace_ns = self._typical_ns(chunks[-1])
@@ -171,7 +178,7 @@ class Sampler:
             count = min(self._affordable(), protocol.warmup - done)
             if protocol.warming == "steady":
                 count = min(count, _STEADY_CHUNK)
-            chunks.append(_stamp(steps, count, protocol.batch))
+            chunks.append(self._after_barrier(count))
             done += count
             if protocol.warming == "steady":
                 median_s = float(np.median(self._durations_ns(chunks[-1]))) * 1e-9
@@ -193,18 +200,32 @@ class Sampler:
             return ()
         return (barrier_step(self.communicator),)
 
+    def _after_barrier(self, count: int) -> Stamps:
+        """Run the loop once, every sample after a barrier unless the protocol wants none."""
+        start = (*self._barrier(), *delay_steps(self._delays_ns(count)))
+        return _stamp(self._around(start), count, self.protocol.batch)
+
+    def _delays_ns(self, count: int) -> NDArray[np.int64]:
+        """How late this rank arrives at each of the next samples."""
+        if self._skew is None:
+            return np.zeros(count, np.int64)
+        place = self.communicator.rank, self.communicator.size
+        return self._skew.draw_ns(*place, count, self._draws)
+
     def _typical_ns(self, warmup: Stamps) -> float:
         """Time to allow per sample, from the warm-up; the same on every rank."""
         if warmup.shape[1] == 0:
-            warmup = _stamp(self._around(self._barrier()), 1, self.protocol.batch)
+            warmup = self._after_barrier(1)
         slowest_ns = float(np.percentile(self._durations_ns(warmup), 90))
-        return _WINDOW_FACTOR * slowest_ns + _WINDOW_EXTRA_NS
+        late_ns = self._skew.largest_ns if self._skew else 0
+        return _WINDOW_FACTOR * slowest_ns + _WINDOW_EXTRA_NS + late_ns
 
     def _chunk(self, count: int) -> Stamps:
         """Run the loop once; with windows, only the samples for which no rank came too late."""
         if self.protocol.synchronisation != "window":
-            return _stamp(self._around(self._barrier()), count, self.protocol.batch)
+            return self._after_barrier(count)
         opens_ns = agree_on_windows(self.communicator, self.clock, count, int(self._pace_ns))
+        opens_ns += self._delays_ns(count)
         stamps = _stamp(self._around((spin_step(opens_ns),)), count, self.protocol.batch)
         late = (stamps[0] - opens_ns > LATE_NS).astype(np.int64)
         self.communicator.Allreduce(load_mpi().IN_PLACE, late, op=load_mpi().MAX)
@@ -217,12 +238,14 @@ class Sampler:
 
     def _times_s(self, stamps: Stamps) -> NDArray[np.float64]:
         """The default statistic of each sample, in seconds, the same on every rank."""
-        if DEFAULT_STATISTIC[self.protocol.synchronisation] == "local_max":
+        statistic = default_statistic(self.protocol)
+        if statistic == "local_max":
             return np.asarray(self._durations_ns(stamps) * (1e-9 / self.protocol.batch))
         mpi = load_mpi()
         common = self.clock.to_common_ns(stamps)
         first, last = np.empty_like(common[0]), np.empty_like(common[1])
-        self.communicator.Allreduce(np.ascontiguousarray(common[0]), first, op=mpi.MIN)
+        which = mpi.MIN if statistic == "makespan" else mpi.MAX
+        self.communicator.Allreduce(np.ascontiguousarray(common[0]), first, op=which)
         self.communicator.Allreduce(np.ascontiguousarray(common[1]), last, op=mpi.MAX)
         return np.asarray((last - first) * (1e-9 / self.protocol.batch))
 

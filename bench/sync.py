@@ -1,7 +1,8 @@
 """How ranks start a sample: the group ``before`` of a plan.
 
 ``barrier`` is an MPI_Barrier, whose exit skew would be charged to the operation unless local_max is
-used; ``window`` spins until an agreed time of the common clock; ``none`` does nothing.
+used; ``window`` spins until an agreed time of the common clock; ``none`` does nothing. A rank that
+is late on purpose waits after that, and its start stamp is when it arrives.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from .clock import CommonClock
 
-__all__ = ["LATE_NS", "agree_on_windows", "spin_step"]
+__all__ = ["LATE_NS", "agree_on_windows", "delay_steps", "spin_step"]
 
 LATE_NS = 1_000
 """A start later than its window by more than this is a miss: a spin ends within 0.1 us."""
@@ -37,3 +38,10 @@ def agree_on_windows(
 def spin_step(opens_ns: NDArray[np.int64]) -> Step:
     """Return the step that waits for each window."""
     return Step(BUILTINS["spin_until"], (0,), "before", table=opens_ns.reshape(-1, 1))
+
+
+def delay_steps(delays_ns: NDArray[np.int64]) -> tuple[Step, ...]:
+    """Return the step that comes late to each sample, if there are any."""
+    if not delays_ns.any():
+        return ()
+    return (Step(BUILTINS["delay"], (0,), "before", table=delays_ns.reshape(-1, 1)),)

@@ -6,21 +6,31 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...bench.errors import CaseError
 from .options import page_options
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from ...bench.sample import Campaign
 
 __all__ = ["plot"]
 
 
 @click.command()
 @page_options("Picture to write: .png, .svg or .pdf.")
-def plot(file: Path, output: Path, fabric_name: str, force: bool) -> None:
-    """Draw FILE: what was measured and its fit, and beside it the forecast on a fabric."""
+@click.option("--pairs", is_flag=True, help="Draw messages between pairs of ranks as heat map.")
+def plot(file: Path, output: Path, fabric_name: str, pairs: bool, force: bool) -> None:
+    """Draw FILE: what was measured and its fit, and beside it the forecast on a fabric.
+
+    A file that holds only pairs of ranks is drawn as their heat map.
+    """
     from .extras import check_output, fit_all, read_measured, require
 
     require("scipy", "matplotlib")
+    from ...bench.case import PAIRS
     from ..fabrics import load_fabric
     from ..plot import SUFFIXES, draw, save
     from ..provenance import machine_line
@@ -29,5 +39,20 @@ def plot(file: Path, output: Path, fabric_name: str, force: bool) -> None:
     check_output(output, SUFFIXES, force=force)
     fabric = None if fabric_name == "none" else load_fabric(fabric_name)
     campaign = read_measured(file)
-    figure = draw(fit_all(campaign), fabric, machine_line(campaign))
+    alone = all(found.case.collective in PAIRS for found in campaign.measurements)
+    if pairs or (alone and not campaign.imported):
+        figure = _heat_map(campaign)
+    else:
+        figure = draw(fit_all(campaign), fabric, machine_line(campaign))
     write_output(output, lambda stream: save(figure, stream, output.suffix.lower()))
+
+
+def _heat_map(campaign: Campaign) -> Figure:
+    from ..drawing.pair import draw_pairs
+    from ..pair import find_slow, matrices_of
+    from ..provenance import machine_line
+
+    matrices = matrices_of(campaign)
+    if not matrices:
+        raise CaseError("--pairs: found no pair of ranks, expected at least 1 (run pairs)")
+    return draw_pairs(matrices, find_slow(campaign), machine_line(campaign))

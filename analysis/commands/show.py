@@ -33,6 +33,9 @@ CSV_COLUMNS = (
     "wrong",
     "suspect",
     "counts",
+    "root",
+    "peer",
+    "skew",
 )
 """Columns of ``show --format csv``: stable; those of --percentiles follow."""
 
@@ -57,6 +60,11 @@ CSV_COLUMNS = (
 @click.option("--sizes", default="", help="Only sizes FIRST:LAST, or one size.")
 @click.option("--percentiles", default="", help="Of the repetitions, such as 5,95,99.9.")
 @click.option("--per-rank", is_flag=True, help="A row per rank: which of them are slow.")
+@click.option(
+    "--view",
+    type=click.Choice(["arrivals", "stragglers", "pairs"]),
+    help="Waiting and transfer; who is late or slow; the matrix of all pairs of ranks.",
+)
 @click.option("--raw", is_flag=True, help="Every stamp, as CSV.")
 @click.option(
     "--as",
@@ -69,9 +77,9 @@ def show(file: Path, **given: Any) -> None:
     from .extras import read_measured
     from .view import Filter, parse_percentiles, print_peer, print_per_rank, print_raw
 
-    views = [name for name in ("per_rank", "raw", "peer") if given[name]]
+    views = [name for name in ("per_rank", "raw", "peer", "view") if given[name]]
     if len(views) > 1:
-        raise click.UsageError("found several of --per-rank, --raw and --as, expected one")
+        raise click.UsageError("found several of --per-rank, --raw, --as and --view, expected one")
     percentiles = parse_percentiles(given["percentiles"])
     chosen = Filter.parse(*(given[name] for name in ("collective", "transport", "ranks", "sizes")))
     campaign = chosen.campaign(read_measured(file))
@@ -79,6 +87,10 @@ def show(file: Path, **given: Any) -> None:
         print_peer(campaign, given["peer"])
     elif given["raw"]:
         print_raw(campaign)
+    elif given["view"]:
+        from .network_view import VIEWS
+
+        VIEWS[given["view"]](campaign, given["form"])
     elif given["per_rank"]:
         print_per_rank(campaign, given["form"])
     else:
@@ -122,7 +134,8 @@ def row_values(row: Row) -> dict[str, Any]:
 
     algbw = algbw_bytes_per_s(row.message_bytes, row.median_s) * 1e-9
     values = {
-        name: getattr(row.key, name) for name in (*_KEY_COLUMNS, "dtype", "placement", "memory")
+        name: getattr(row.key, name)
+        for name in (*_KEY_COLUMNS, "dtype", "placement", "memory", "skew")
     }
     values |= {
         "ranks": row.ranks,
@@ -137,6 +150,8 @@ def row_values(row: Row) -> dict[str, Any]:
         "wrong": row.wrong if row.wrong >= 0 else None,
         "suspect": row.suspect,
         "counts": row.key.counts if row.key.collective == "all_to_allv" else "",
+        "root": row.key.root,
+        "peer": row.key.peer if row.key.peer >= 0 else None,
         "labels": row.labels,
         "hosts": row.hosts if row.hosts > 0 else None,
         "system": row.key.system,

@@ -179,12 +179,12 @@ def print_per_rank(campaign: Campaign, form: str) -> None:
 def _ranks(found: Measurement, hosts: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     local_us = found.sample.local_s() * 1e6
     last = np.bincount(local_us.argmax(axis=1), minlength=found.ranks) / max(len(local_us), 1)
-    for rank in range(found.ranks):
+    for rank, number in enumerate(found.members):
         own = local_us[:, rank]
         yield {
             **_names(found),
-            "rank": rank,
-            "host": hosts[rank] if rank < len(hosts) else "",
+            "rank": number,
+            "host": hosts[number] if number < len(hosts) else "",
             "median_us": float(np.median(own)),
             "mean_us": float(own.mean()),
             "largest_us": float(own.max()),
@@ -231,6 +231,6 @@ def print_raw(campaign: Campaign) -> None:
             )
             lines = (
                 f"{names},{repetition},{rank},{start},{stop},{sample.batch}"
-                for rank, (start, stop) in enumerate(stamps)
+                for rank, (start, stop) in zip(found.members, stamps, strict=True)
             )
             click.echo("\n".join(lines))

@@ -92,7 +92,8 @@ def _run_launches(
 
 
 def _plan(options: Options) -> _Planned:
-    ranks = list(options.ranks or default_ranks()) * options.launches
+    counts = [count for count in options.ranks or default_ranks() if options.cases(count)]
+    ranks = counts * options.launches
     return _Planned(ranks, sum(len(options.cases(count)) for count in ranks))
 
 
@@ -145,7 +146,7 @@ def _arguments(ctx: click.Context, options: Options, *, first: bool) -> list[str
             continue
         if options.resume and parameter.name not in WITH_RESUME:
             continue
-        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         words += [parameter.opts[-1]] if value is True else [parameter.opts[-1], text]
     return words
 

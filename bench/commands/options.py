@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..case import COLLECTIVES, UNIFORM
+from ..case import COLLECTIVES, PAIRS, UNIFORM
 from ..errors import CaseError, StoreError
 from ..launcher import launched_rank
 from ..protocol import Protocol
+from ..skew import parse_skew, read_skew
 from ..support import refusal
+from ..sweep import ALL_PAIRS
 from ..units import parse_seconds
 
 if TYPE_CHECKING:
@@ -51,6 +53,9 @@ class Options:
     fields: dict[str, str]
     """Further fields of every `Case`."""
 
+    pair: tuple[int, int] | None
+    """The ranks of an operation of two; None for the first and the last."""
+
     protocol: Protocol
     ranks_per_gpu: int
     launches: int
@@ -80,7 +85,12 @@ class Options:
             case
             for transport in self.transports
             for case in sweep(
-                self.collectives, self.sizes, ranks, transport=transport, **self.fields
+                self.collectives,
+                self.sizes,
+                ranks,
+                self.pair,
+                transport=transport,
+                **self.fields,
             )
         )
 
@@ -92,8 +102,12 @@ def build_options(given: dict[str, Any]) -> Options:
     if given["output"] is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
     for name in given["collectives"]:
-        if name not in COLLECTIVES:
-            raise CaseError(f"collective: found {name!r}, expected one of {', '.join(COLLECTIVES)}")
+        if name not in {*COLLECTIVES, ALL_PAIRS}:
+            names = ", ".join([*COLLECTIVES, ALL_PAIRS])
+            raise CaseError(f"collective: found {name!r}, expected one of {names}")
+    pairs = [name for name in given["collectives"] if name in {*PAIRS, ALL_PAIRS}]
+    if given["skew"] and pairs:
+        raise CaseError(f"skew: found {pairs[0]}, expected operations of all ranks")
     _expect_ranks_per_gpu(given)
     transports = given["transport"] or (("mpi",) if given["memory"] == "host" else ("staged",))
     if given["memory"] == "host" and transports != ("mpi",):
@@ -121,6 +135,7 @@ def build_options(given: dict[str, Any]) -> Options:
             **{name: given[name] for name in ("memory", "dtype", "operation", "placement")},
             "counts": counts,
         },
+        pair=given["pair"],
         protocol=_protocol(given),
         ranks_per_gpu=given["ranks_per_gpu"],
         launches=given["launches"],
@@ -133,12 +148,25 @@ def build_options(given: dict[str, Any]) -> Options:
         force=given["force"],
         quiet=given["quiet"],
     )
+    _refuse_impossible(options)
+    return options
+
+
+def _refuse_impossible(options: Options) -> None:
+    """Refuse what cannot be before MPI starts."""
     started = launched_rank(os.environ) is not None  # then the launch's size is not known yet
-    for ranks in options.ranks or ((1,) if started else default_ranks()):
-        for case in options.cases(ranks):  # what cannot be is refused before MPI starts
+    planned = options.ranks or ((1,) if started else default_ranks())
+    known = not started or bool(options.ranks)
+    cases = {ranks: options.cases(ranks) for ranks in planned}
+    if known and not any(cases.values()):
+        name = options.collectives[0]
+        raise CaseError(f"ranks: found {planned[0]} for {name}, expected at least 2")
+    for ranks in planned:
+        for case in cases[ranks]:
             if refused := refusal(case):
                 raise CaseError(refused)
-    return options
+        if known and options.protocol.skew:
+            parse_skew(options.protocol.skew).check(ranks)
 
 
 def _expect_ranks_per_gpu(given: dict[str, Any]) -> None:
@@ -189,6 +217,8 @@ def _protocol(given: dict[str, Any]) -> Protocol:
         batch=given["batch"] or (BATCH if mode == "throughput" else 1),
         seed=given["seed"],
         verify_share=given["verify"],
+        pair_rounds=given["pair_rounds"],
+        skew=read_skew(given["skew"]),
     )
 
 

@@ -20,6 +20,7 @@ from ..nvml import open_monitor
 from ..observer import open_observer
 from ..provenance import collect, host_name
 from ..resume import check_same_machine, command_line, missing_cases
+from ..skew import parse_skew
 from ..store import (
     campaign_exists,
     consolidate,
@@ -131,6 +132,8 @@ def _counts(world: Any, options: Options) -> tuple[int, ...]:
     check_counts(counts, world.size)
     for ranks in counts:
         options.cases(ranks)
+        if options.protocol.skew:
+            parse_skew(options.protocol.skew).check(ranks)
     return counts
 
 

@@ -40,6 +40,17 @@ def _parse_transports(_ctx: click.Context, _option: click.Parameter, text: str) 
     return names
 
 
+def _parse_pair(
+    _ctx: click.Context, _option: click.Parameter, text: str | None
+) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    if not re.fullmatch("[0-9]{1,7},[0-9]{1,7}", text):
+        raise click.BadParameter(f"found {text!r}, expected two ranks such as 0,3")
+    root, peer = map(int, text.split(","))
+    return root, peer
+
+
 def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Command], _Command]:
     """Return an option with the first choice as default, unless another is given."""
     more.setdefault("default", choices[0])
@@ -102,6 +113,11 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Comman
 @click.option(
     "--seed", type=click.IntRange(0, 2**31), default=0, help="Of contents and order of cases."
 )
+@click.option(
+    "--skew", default="", help="Late ranks: uniform:50us, linear:50us, one-late:rank=3,200us, FILE."
+)
+@click.option("--pair", callback=_parse_pair, help="Ranks I,J that ping_pong and the like take.")
+@click.option("--pair-rounds", is_flag=True, help="pairs: disjoint pairs at the same time.")
 @click.option("--topology", type=_PATH, help="CSV: host,nvlink_domain,leaf,pod.")
 @click.option(
     "--timeout", default="60s", show_default=True, help="End the job if nothing moves for so long."
@@ -116,7 +132,9 @@ def run(ctx: click.Context, /, **given: Any) -> int:
     """Measure COLLECTIVEs into an HDF5 campaign.
 
     COLLECTIVE is all_reduce, all_to_all, all_to_allv, all_gather, reduce_scatter, broadcast,
-    send_recv (around the ring) or barrier.
+    send_recv (around the ring) or barrier; between two ranks ping_pong (half the round trip),
+    unidirectional or bidirectional (--batch messages at once); or pairs, a ping_pong between every
+    two ranks.
 
     Under mpirun this process is one rank, and of --ranks every number is measured in turn while the
     other ranks sleep. Otherwise mpirun is started once per number of --ranks.

@@ -28,6 +28,10 @@ from collcast.bench.sample import Campaign, Launch, Measurement, Sample
         ({"operation": "xor"}, "operation"),
         ({"root": -1}, "root"),
         ({"collective": "barrier"}, "barrier, expected 0"),
+        ({"peer": 1}, "found 1 in all_reduce, expected -1"),
+        ({"collective": "ping_pong"}, "found -1 in ping_pong, expected another rank than root 0"),
+        ({"collective": "ping_pong", "root": 3, "peer": 3}, "another rank than root 3"),
+        ({"collective": "ping_pong", "peer": 1, "placement": "in_place"}, "found in_place"),
     ],
 )
 def test_impossible_cases_are_refused(fields: dict[str, Any], message: str) -> None:

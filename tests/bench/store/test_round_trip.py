@@ -17,6 +17,7 @@ from collcast.bench.case import (
     COLLECTIVES,
     MEMORIES,
     OPERATIONS,
+    PAIRS,
     PLACEMENTS,
     TRANSPORTS,
     UNIFORM,
@@ -42,6 +43,8 @@ def cases(draw):
     dtype = draw(st.sampled_from(tuple(BYTES_PER_ELEMENT)))
     uneven = collective == "all_to_allv"
     elements = 0 if collective == "barrier" else draw(st.integers(1, 1 << 50))
+    root = draw(INTEGERS)
+    pair = collective in PAIRS
     return Case(
         collective=collective,
         message_bytes=elements * BYTES_PER_ELEMENT[dtype],
@@ -49,8 +52,9 @@ def cases(draw):
         algorithm=draw(WORDS),
         dtype=dtype,
         operation=draw(st.sampled_from(OPERATIONS)),
-        root=draw(INTEGERS),
-        placement=draw(st.sampled_from(PLACEMENTS[: 1 if uneven else None])),
+        root=root,
+        peer=draw(INTEGERS.filter(lambda rank: rank != root)) if pair else -1,
+        placement=draw(st.sampled_from(PLACEMENTS[: 1 if uneven or pair else None])),
         memory=draw(st.sampled_from(MEMORIES)),
         counts=draw(WORDS) if uneven else UNIFORM,
     )
@@ -75,9 +79,10 @@ def observations(draw):
 
 @st.composite
 def measurements(draw, launches):
-    ranks = draw(st.integers(0, 5))
+    case = draw(cases())
+    ranks = 2 if case.peer >= 0 else draw(st.integers(0, 5))
     return Measurement(
-        case=draw(cases()),
+        case=case,
         sample=draw(samples(ranks)),
         warmup=draw(samples(ranks)),
         launch=draw(st.sampled_from(launches)),
