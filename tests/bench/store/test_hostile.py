@@ -350,6 +350,36 @@ def test_many_names_for_one_inflated_case_are_refused(path):
     assert "expected at most" in refusal(path)
 
 
+def crowd(file):
+    """A thousand names for one group, in a group that a later version might have added."""
+    group = file.create_group("later")
+    for number in range(1000):
+        group[str(number)] = group
+
+
+def whole_in_each_case(file):
+    for number in range(2, 200):
+        file.copy("cases/1", f"cases/{number}")
+    for number in range(200):
+        file[f"cases/{number}/later"] = file["/"]
+
+
+@pytest.mark.parametrize("mutate", [crowd, whole_in_each_case])
+def test_what_has_many_names_is_not_copied_squared(path, mutate):
+    with h5py.File(path, "r+", libver="v110") as file:
+        mutate(file)
+    new = path.with_name("new.h5")
+    if mutate is crowd:
+        store.repair_campaign(path, new)
+        assert new.stat().st_size < 4 * path.stat().st_size
+        with h5py.File(new) as file:
+            assert len(file["later"]) == 1000
+            assert list(file) == ["cases", "later", "launches"]
+    else:
+        with pytest.raises(StoreError, match="bytes when copied, expected at most"):
+            store.repair_campaign(path, new)
+
+
 def test_any_flipped_byte_is_refused_or_harmless(path, plain):
     expected = plain(store.read_campaign(path))
     content = path.read_bytes()
