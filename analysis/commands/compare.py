@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import form_option, statistic_option
+
 if TYPE_CHECKING:
     from ..compare import Comparison, Launches
 
@@ -33,18 +35,8 @@ COLUMNS = (
     show_default=True,
     help="Least relative change that matters.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-)
-@click.option(
-    "--statistic",
-    type=click.Choice(["local_max", "makespan", "after_last_arrival"]),
-    help="Statistic of a repetition; by default the one that fits the start synchronisation.",
-)
+@form_option("csv", "json")
+@statistic_option
 @click.pass_context
 def compare(
     ctx: click.Context,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .options import statistic_option
+
 __all__ = ["export"]
 
 PATH = click.Path(path_type=Path)
@@ -15,11 +17,7 @@ PATH = click.Path(path_type=Path)
 @click.argument("file", type=PATH)
 @click.option("-o", "--output", type=PATH, required=True, help="Table to write.")
 @click.option("--format", "form", type=click.Choice(["csv", "parquet", "json"]), required=True)
-@click.option(
-    "--statistic",
-    type=click.Choice(["local_max", "makespan", "after_last_arrival"]),
-    help="Statistic of a repetition; by default the one that fits the start synchronisation.",
-)
+@statistic_option
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def export(file: Path, output: Path, form: str, statistic: str | None, force: bool) -> None:
     """Export FILE: one row per cell, in the columns that import reads."""

@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ...bench.sample import STATISTICS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["form_option", "page_options", "ranks_option", "seed_option", "sizes_option"]
+__all__ = [
+    "form_option",
+    "page_options",
+    "ranks_option",
+    "seed_option",
+    "sizes_option",
+    "statistic_option",
+]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -54,4 +63,9 @@ sizes_option = click.option(
 )
 seed_option = click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all draws."
+)
+statistic_option = click.option(
+    "--statistic",
+    type=click.Choice(STATISTICS),
+    help="Statistic of a repetition; by default the one that fits the start synchronisation.",
 )

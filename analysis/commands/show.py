@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import form_option, statistic_option
+
 if TYPE_CHECKING:
     from ...bench.sample import Campaign
     from ..dataset import Dataset, Row, SeriesKey
@@ -42,18 +44,8 @@ CSV_COLUMNS = (
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-)
-@click.option(
-    "--statistic",
-    type=click.Choice(["local_max", "makespan", "after_last_arrival"]),
-    help="Statistic of a repetition; by default the one that fits the start synchronisation.",
-)
+@form_option("csv", "json")
+@statistic_option
 @click.option("--collective", default="", help="Only these, such as all_reduce,barrier.")
 @click.option("--transport", default="", help="Only these, such as mpi,nccl.")
 @click.option("--ranks", default="", help="Only these, such as 2,4.")

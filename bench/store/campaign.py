@@ -33,6 +33,7 @@ from .schema import (
 from .walk import journal_of, located, numbers_in, raise_problem, walk, walk_entries
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = [
@@ -134,13 +135,7 @@ def append_launch(path: Path, launch: Launch) -> None:
         raise StoreError(
             f"{path}: {LAUNCHES}/{launch.number}: found a launch of that number, expected a new one"
         )
-
-    def fill(file: Any) -> Root:
-        write_launch(file, launch)
-        return new_root(found.identity)
-
-    record = journal.pack_record(found.identity, launch.number, journal.LAUNCH, build_image(fill))
-    append_durably(journal_of(path), record, found.end)
+    _append(path, found, journal.LAUNCH, launch.number, lambda file: write_launch(file, launch))
 
 
 def append_measurement(path: Path, measurement: Measurement) -> None:
@@ -159,13 +154,7 @@ def append_measurement(path: Path, measurement: Measurement) -> None:
             f"expected one of {sorted(found.launches)}"
         )
     number = max(found.cases, default=-1) + 1
-
-    def fill(file: Any) -> Root:
-        write_case(file, measurement, number)
-        return new_root(found.identity)
-
-    record = journal.pack_record(found.identity, number, journal.CASE, build_image(fill))
-    append_durably(journal_of(path), record, found.end)
+    _append(path, found, journal.CASE, number, lambda file: write_case(file, measurement, number))
 
 
 def append_imported(path: Path, table: ImportedTable) -> None:
@@ -179,12 +168,19 @@ def append_imported(path: Path, table: ImportedTable) -> None:
     path = located(path)
     found = _take_inventory(path)
     number = max(found.imported, default=-1) + 1
+    _append(path, found, journal.IMPORTED, number, lambda file: write_imported(file, table, number))
+
+
+def _append(
+    path: Path, found: _Inventory, kind: int, number: int, write: Callable[[Any], object]
+) -> None:
+    """Append one record whose image `write` fills."""
 
     def fill(file: Any) -> Root:
-        write_imported(file, table, number)
+        write(file)
         return new_root(found.identity)
 
-    record = journal.pack_record(found.identity, number, journal.IMPORTED, build_image(fill))
+    record = journal.pack_record(found.identity, number, kind, build_image(fill))
     append_durably(journal_of(path), record, found.end)
 
 

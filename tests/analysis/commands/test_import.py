@@ -153,12 +153,21 @@ def test_compare_exits_by_verdict(collcast, two_sides):
 
 
 def test_compare_with_a_baseline(collcast, two_sides, tmp_path):
-    two_sides(1.5, 5)
+    two_sides(1.5, 40)
     (tmp_path / "a.h5").rename(tmp_path / "history.h5")
     two_sides(1.5, 1)
     assert collcast("compare", "a.h5", "b.h5", "--baseline", "history.h5")[0] == 1
     assert collcast("compare", "b.h5", "--baseline", "history.h5")[0] == 1
     assert collcast("compare", "a.h5", "--baseline", "history.h5")[0] in {0, 4}
+
+
+def test_a_single_launch_needs_many_known_ones(collcast, two_sides, tmp_path):
+    two_sides(1.5, 5)
+    (tmp_path / "a.h5").rename(tmp_path / "history.h5")
+    assert collcast("compare", "b.h5", "--baseline", "history.h5")[0] == 1
+    two_sides(1.5, 1)
+    status, out, _ = collcast("compare", "b.h5", "--baseline", "history.h5")
+    assert (status, "beside 39 known launches" in out) == (4, True)
 
 
 def test_compare_formats_and_mistakes(collcast, two_sides):

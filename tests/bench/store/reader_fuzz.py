@@ -75,7 +75,12 @@ def any_group(file, draw):
     """A group of the file, at random."""
     group = file
     for _ in range(draw.randrange(5)):
-        names = [name for name in group if group.get(name, getclass=True) is h5py.Group]
+        names = [
+            name
+            for name in group
+            if isinstance(group.get(name, getlink=True), h5py.HardLink)  # the others lead outside
+            and group.get(name, getclass=True) is h5py.Group
+        ]
         if not names:
             break
         group = group[draw.choice(names)]
