@@ -6,6 +6,7 @@ named, so that neither room imports the other and ``collcast --help`` answers at
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -49,6 +50,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run ``collcast``; mistakes become one line on standard error and an exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
         status = cli.main(arguments, prog_name="collcast", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

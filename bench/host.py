@@ -1,4 +1,4 @@
-"""Which machine this is: names repeat, boots of a kernel do not."""
+"""What this machine gives: its identity, and names that may be no text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["boot_id", "distinct_names"]
+__all__ = ["as_text", "boot_id", "distinct_names"]
+
+
+def as_text(name: str) -> str:
+    r"""Return a name from the system as text: bytes that are no UTF-8 become escapes.
+
+    >>> as_text("run-" + chr(0xDCFF) + ".h5")
+    'run-\\xff.h5'
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def boot_id() -> str:

@@ -76,7 +76,8 @@ def describe_library() -> dict[str, str]:
 
 def _mapped_library() -> str:
     """The libmpi that is mapped into this process."""
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")  # any file's name
+    for line in maps.splitlines():
         path = line.rpartition(" ")[2]
         if Path(path).name.startswith("libmpi.so"):
             return path

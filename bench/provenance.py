@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .environment import ENVIRONMENT_VARIABLES, Environment, Location
 from .errors import EnvironmentMismatchError
-from .host import boot_id, distinct_names
+from .host import as_text, boot_id, distinct_names
 from .mpi import describe_library
 from .timer import measure_clock
 from .topology import Place, place_of
@@ -148,7 +148,7 @@ def _describe_machine(command: tuple[str, ...]) -> dict[str, Any]:
         "mpi_thread_level": library["thread_level"],
         "packages": _package_versions(),
         "variables": {
-            name: value
+            name: as_text(value)
             for name, value in sorted(os.environ.items())
             if name.startswith(ENVIRONMENT_VARIABLES)
         },

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import EnvironmentMismatchError, StoreError
+from .host import as_text
 
 if TYPE_CHECKING:
     from .case import Case
@@ -33,7 +34,7 @@ def command_line() -> tuple[str, ...]:
             words[at + 1] = str(Path(words[at + 1]).absolute())
         elif name == "--topology" and equals:
             words[at] = f"{name}={Path(value).absolute()}"
-    return tuple(words)
+    return tuple(as_text(word) for word in words)
 
 
 def recorded_command(campaign: Campaign, path: object) -> tuple[str, ...]:

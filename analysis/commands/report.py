@@ -21,11 +21,12 @@ def report(file: Path, output: Path, fabric_name: str, force: bool) -> None:
     from .extras import check_output, fit_all, read_measured, require, write_output
 
     require("scipy", "matplotlib", "jinja2")
+    from ...bench.host import as_text
     from ..fabrics import load_fabric
     from ..report import render
 
     check_output(output, (".html", ".htm"), force=force)
     fabric = None if fabric_name == "none" else load_fabric(fabric_name)
     campaign = read_measured(file)
-    page = render(campaign, fit_all(campaign), fabric, f"Collectives in {file.name}")
+    page = render(campaign, fit_all(campaign), fabric, f"Collectives in {as_text(file.name)}")
     write_output(output, lambda stream: stream.write(page.encode()))

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Protocol
 
 from ...bench.errors import CaseError, ImportFormatError
+from ...bench.host import as_text
 from ..log_format import FORMATS
 from ..physics import CEILING_BYTES_PER_S, judge
 from . import imb, nccl, osu, param
@@ -77,7 +78,7 @@ def read_log(
     cells = Cells()
     try:
         found, skipped = _collect(path, form, cells, given, renamed)
-        table = cells.table(path.name, digest, found, skipped)
+        table = cells.table(as_text(path.name), digest, found, skipped)
     except (OSError, UnicodeError) as error:
         raise unreadable(path, error) from error
     except CaseError as error:

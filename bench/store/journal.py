@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import StoreError
+from .node import expect_dense
 
 __all__ = [
     "CASE",
@@ -114,6 +115,8 @@ def open_journal(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise StoreError(f"{path}: found {error.strerror!r}, expected a journal") from error
     with file:
+        if not isinstance(file, io.BytesIO):
+            expect_dense(path, os.fstat(file.fileno()))
         try:
             yield file
         except StoreError:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import CaseError, StoreError
 
-__all__ = ["Allowance", "Node", "open_file", "open_image", "reading"]
+__all__ = ["Allowance", "Node", "expect_dense", "open_file", "open_image", "reading"]
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -222,6 +222,19 @@ class Node:
             )
 
 
+def expect_dense(path: Path, status: os.stat_result) -> None:
+    """Refuse a large file of holes: terabytes cost its author nothing, and the reader memory.
+
+    File systems that compress, or count blocks late, report fewer than there are bytes, too, but
+    not so few of deflated data, and not for so large a file.
+    """
+    if status.st_size > _FREE_BYTES and 512 * status.st_blocks * _RATIO < status.st_size:
+        raise StoreError(
+            f"{path}: found {status.st_size} bytes of which {512 * status.st_blocks} are stored, "
+            "expected a file without holes"
+        )
+
+
 def _expect_checksums(start: bytes, where: str) -> None:
     """Refuse versions of the superblock before 2: nothing protects HDF5 from their damage."""
     if start.startswith(_SIGNATURE) and b"" < start[8:] < b"\x02":
@@ -246,6 +259,7 @@ def open_file(path: Path) -> Iterator[Node]:
         raise StoreError(f"{path}: found {error.strerror!r}, expected a campaign") from error
     if not stat.S_ISREG(status.st_mode):
         raise StoreError(f"{path}: found no regular file, expected a campaign")
+    expect_dense(path, status)
     if not os.access(path, os.R_OK):
         raise StoreError(f"{path}: found a file without read permission, expected a campaign")
     if not h5py.is_hdf5(path):

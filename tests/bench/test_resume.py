@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,12 @@ import pytest
 from collcast.bench.environment import Environment
 from collcast.bench.errors import EnvironmentMismatchError, StoreError
 from collcast.bench.protocol import Protocol
-from collcast.bench.resume import check_same_machine, missing_cases, recorded_command
+from collcast.bench.resume import (
+    check_same_machine,
+    command_line,
+    missing_cases,
+    recorded_command,
+)
 from collcast.bench.sample import Campaign, Launch, Measurement, Sample
 from collcast.bench.store import read_campaign, write_campaign
 from collcast.bench.sweep import sweep
@@ -117,3 +123,17 @@ def test_other_options_beside_resume_are_refused(shell: Any) -> None:
     done = shell("collcast run --resume none.h5")
     assert done.returncode == 2
     assert "none.h5" in done.stderr
+
+
+def test_a_recorded_topology_is_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words, at in ((["--topology", "t.csv"], 1), (["--topology=t.csv"], 0)):
+        monkeypatch.setattr(sys, "argv", ["collcast", "run", "all_reduce", *words])
+        found = command_line()
+        assert found[:3] == ("collcast", "run", "all_reduce")
+        assert found[3 + at].endswith(str(tmp_path / "t.csv"))
+
+
+def test_a_recorded_name_is_text(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["collcast", "run", "-o", "a\udcff.h5"])
+    assert command_line()[-1] == "a\\xff.h5"

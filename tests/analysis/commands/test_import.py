@@ -123,6 +123,46 @@ def test_export_and_import_come_round(collcast, tmp_path, form):
     assert collcast("export", "a.h5", "--format", form, "-o", f"b.{form}")[0] == 2
 
 
+def test_names_that_are_no_text_are_names_all_the_same(collcast, tmp_path):
+    odd = "a\udcff"
+    (tmp_path / f"{odd}.csv").write_bytes((tmp_path / "table.csv").read_bytes())
+    assert collcast("import", f"{odd}.csv", "-o", f"{odd}.h5")[0] == 0
+    assert read_campaign(tmp_path / f"{odd}.h5").imported[0].source == "a\\xff.csv"
+    status, _, err = collcast("show", f"no{odd}.h5")
+    assert (status, err.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(40) + b"PAR1", b"a,b\n1,2\n"])
+def test_what_is_no_parquet_is_one_line(collcast, tmp_path, content):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "x.parquet").write_bytes(content)
+    status, out, err = collcast("import", "x.parquet", "-o", "x.h5")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "expected Parquet" in err
+
+
+def test_parquet_of_another_program_has_types_of_its_own(collcast, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    columns = {
+        "collective": pa.array(["allreduce", "alltoall", None]).dictionary_encode(),
+        "ranks": pa.array([4.0, 8.0, 8.0]),
+        "bytes": pa.array([8, 16, 16], pa.int32()),
+        "time_us": pa.array([1.5, 2.25, 3.0], pa.float32()),
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "x.parquet")
+    assert "2 cells" in collcast("import", "x.parquet", "-o", "x.h5")[1]
+    (table,) = read_campaign(tmp_path / "x.h5").imported
+    assert [table.row(at)["ranks"] for at in range(2)] == [4, 8]
+    assert [table.row(at)["time_s"] for at in range(2)] == [1.5e-6, 2.25e-6]
+    assert table.skipped == 1
+    missing = pa.table(columns).drop_columns(["bytes"])
+    parquet.write_table(missing, tmp_path / "y.parquet")
+    status, _, err = collcast("import", "y.parquet", "-o", "y.h5")
+    assert (status, "expected 'bytes'" in err) == (2, True)
+
+
 def test_export_writes_the_numbers_of_the_table(collcast, tmp_path):
     collcast("import", "table.csv", "-o", "a.h5")
     collcast("export", "a.h5", "--format", "csv", "-o", "b.csv")

@@ -380,6 +380,16 @@ def test_what_has_many_names_is_not_copied_squared(path, mutate):
             store.repair_campaign(path, new)
 
 
+@pytest.mark.parametrize("name", ["run.h5", "run.h5.journal"])
+def test_holes_of_a_terabyte_are_refused(path, name):
+    with path.with_name(name).open("ab") as file:
+        file.truncate(1 << 40)
+    path.with_name("run.h5.journal").touch()  # else there is nothing to consolidate
+    for use in (store.read_campaign, store.next_launch_number, store.consolidate):
+        with pytest.raises(StoreError, match=rf"{name}: found 1099511627776 bytes of which"):
+            use(path)
+
+
 def test_any_flipped_byte_is_refused_or_harmless(path, plain):
     expected = plain(store.read_campaign(path))
     content = path.read_bytes()
