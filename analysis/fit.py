@@ -12,7 +12,7 @@ from .cells import same_layout
 from .curve import BOOTSTRAPS, fit_curve
 from .design import measured_tiers, parameter_names
 from .ensemble import build
-from .models import models_of
+from .named import models_for
 
 if TYPE_CHECKING:
     from .curve import Curve
@@ -86,7 +86,7 @@ def fit(key: SeriesKey, rows: Dataset, bootstraps: int = BOOTSTRAPS, seed: int =
 
 
 def _refusal(key: SeriesKey, used: Dataset, scales: tuple[int, ...]) -> str:
-    if not models_of(key.collective):
+    if not models_for(key):
         return f"no model of {key.collective}"
     if len(scales) < LEAST_SCALES:
         found = ", ".join(map(str, scales)) or "none"

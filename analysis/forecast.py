@@ -144,4 +144,4 @@ def score_forecast(sealed: Mapping[str, Any], rows: Dataset) -> Scored:
 
 
 def _named(key: SeriesKey) -> tuple[str, ...]:
-    return tuple(getattr(key, name) for name in _KEY)
+    return tuple(getattr(key, "choice" if name == "algorithm" else name) for name in _KEY)

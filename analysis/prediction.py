@@ -157,6 +157,7 @@ def predict_as(
         What was measured, in place of a forecast.
     """
     named: dict[str, Any] = {name: getattr(key, name) for name in COLUMNS[:8]}
+    named["algorithm"] = key.choice
     middle = found.times_s if found else times_s
     named |= zip(COLUMNS[11:16], _us(middle), strict=True)
     if found is not None:

@@ -1,8 +1,8 @@
 """Send and receive buffers: page-aligned NumPy memory, or CuPy memory on a device.
 
-Two regions are allocated per launch, as large as the largest case, and every case uses their
-beginnings: memory does not grow with the number of cases, and libraries that remember registered
-buffers see the same ones again.
+Two regions are allocated per launch, as large as the largest case (a third where an algorithm by
+name needs scratch), and every case uses their beginnings: memory does not grow with the number of
+cases, and libraries that remember registered buffers see the same ones again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import pattern
+from .algorithms import NATIVE
 from .collectives import TABLE, receive_elements, region_bytes, send_elements
 from .errors import MeasurementError
 from .pattern import EXACT
@@ -34,6 +35,9 @@ class Buffers:
     in_place: bool = False
     """Whether `send` lies within `receive`, or `receive` within `send`."""
 
+    scratch: Any = None
+    """What a named algorithm works on, of the message's size; None for native ones."""
+
     def prepare(self, case: Case, rank: int, ranks: int, seed: int) -> None:
         """Fill with the known pattern; an output that is not written will be found."""
         pattern.poison(case, rank, ranks, seed, self.receive)
@@ -49,7 +53,7 @@ class Buffers:
 
 
 class BufferPool:
-    """The two regions of one rank.
+    """The regions of one rank.
 
     Parameters
     ----------
@@ -60,19 +64,28 @@ class BufferPool:
     """
 
     def __init__(self, largest_bytes: int, memory: str) -> None:
-        allocate = _device_region if memory == "device" else _host_region
-        size = max(largest_bytes, mmap.PAGESIZE)
-        self._regions = allocate(size), allocate(size)
+        self._allocate = _device_region if memory == "device" else _host_region
+        self._size = max(largest_bytes, mmap.PAGESIZE)
+        self._regions = self._allocate(self._size), self._allocate(self._size)
+        self._scratch: Any = None
 
     def buffers(self, case: Case, rank: int, ranks: int) -> Buffers:
         """Return the arrays of a case on a rank, of its storage dtype, shape (elements,)."""
         sent, received = send_elements(case, ranks, rank), receive_elements(case, ranks, rank)
         size = region_bytes(case, ranks)
         first, second = (region[:size].view(case.storage_dtype) for region in self._regions)
+        scratch = self._scratch_of(case)
         if case.placement == "out_of_place":
-            return Buffers(first[:sent], second[:received])
+            return Buffers(first[:sent], second[:received], scratch=scratch)
         offset = rank * sent if TABLE[case.collective].sends_block else 0
-        return Buffers(second[offset : offset + sent], second[:received], in_place=True)
+        return Buffers(second[offset : offset + sent], second[:received], True, scratch)
+
+    def _scratch_of(self, case: Case) -> Any:
+        if case.algorithm == NATIVE:
+            return None
+        if self._scratch is None:
+            self._scratch = self._allocate(self._size)
+        return self._scratch[: case.message_bytes]
 
 
 def pointer_of(array: Any) -> int:

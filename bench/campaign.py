@@ -6,6 +6,7 @@ import dataclasses
 import random
 from typing import TYPE_CHECKING, Any
 
+from .algorithms import NATIVE
 from .board import IDLE
 from .buffers import BufferPool
 from .case import PAIRS
@@ -64,7 +65,7 @@ def run_sweep(
     session = Session(
         communicator=communicator,
         transports={
-            name: open_transport(name, communicator)
+            name: open_transport(name, communicator, environment.location.host)
             for name in sorted({case.transport for case in cases})
         },
         pool=BufferPool(
@@ -115,7 +116,8 @@ def _doing(members: tuple[Case, ...], rank: int) -> str:
     """What a rank does while these cases are measured."""
     for case in members:
         if case.collective not in PAIRS or rank in {case.root, case.peer}:
-            return f"{case.collective} {format_bytes(case.message_bytes)} {case.transport}"
+            named = "" if case.algorithm == NATIVE else f" {case.algorithm}"
+            return f"{case.collective} {format_bytes(case.message_bytes)} {case.transport}{named}"
     return IDLE
 
 

@@ -94,7 +94,7 @@ class Case:
     """One of `TRANSPORTS`."""
 
     algorithm: str = "native"
-    """``native`` is the library's own choice."""
+    """``native`` is the library's own choice; others are keys of `collcast.bench.algorithms`."""
 
     dtype: str = "float32"
     """A key of `BYTES_PER_ELEMENT`."""

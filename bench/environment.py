@@ -119,6 +119,9 @@ class Environment:
     variables: dict[str, str] = field(default_factory=dict)
     """Those of the process environment whose names start with an allowed prefix."""
 
+    varied: dict[str, str] = field(default_factory=dict)
+    """Variables that the sweep varies from launch to launch, and their values in this one."""
+
     git_revision: str = ""
     """Revision of the directory that the program was started in; ends in "-dirty" if changed."""
 

@@ -88,9 +88,14 @@ class Launcher:
         cores = len(os.sched_getaffinity(0))
         if any(name in os.environ for name in _ALLOCATIONS):
             cores = ranks  # more hosts than this one: the resource manager knows how many
-        command = [str(self.path), "-n", str(ranks), sys.executable, "-m", "collcast.bench"]
+        # Open MPI takes its own variables to other hosts, and none else; MPICH takes all.
+        taken = [name for name in extra if not name.startswith(("OMPI_", "PMIX_", "PRTE_"))]
+        forwarded = [word for name in taken for word in ("-x", name)]
+        command = [str(self.path), "-n", str(ranks)]
+        command += forwarded if self.flavour == "openmpi" else []
+        command += [sys.executable, "-m", "collcast.bench"]
         return subprocess.Popen(
-            [*command, *arguments],
+            command + arguments,
             env={**os.environ, **self.environment(ranks, cores), **extra},
             stdout=subprocess.PIPE,
             text=True,

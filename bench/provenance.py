@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .environment import ENVIRONMENT_VARIABLES, Environment, Location
 from .errors import EnvironmentMismatchError
 from .host import as_text, boot_id, distinct_names
-from .mpi import describe_library
+from .mpi import describe_library, load_mpi
 from .timer import measure_clock
 from .topology import Place, place_of
 
@@ -85,15 +85,16 @@ def collect(
 def host_name(communicator: Any) -> str:
     """The host's name, unlike that of any other machine among the ranks; collective.
 
-    With COLLCAST_FAKE_NODES=n its ranks are split into n pretended hosts.
+    With COLLCAST_FAKE_NODES=n the launch's ranks are split into n pretended hosts: by rank in the
+    whole launch, so that groups taken out of it stay on theirs.
     """
     machines = communicator.allgather((socket.gethostname(), boot_id()))
-    rank: int = communicator.rank
-    name = distinct_names(machines)[rank]
+    name: str = distinct_names(machines)[communicator.rank]
     pretended = os.environ.get("COLLCAST_FAKE_NODES", "")
     if not pretended.isdigit() or int(pretended) < 2:
         return name
-    return f"{name}#{communicator.rank * int(pretended) // communicator.size}"
+    world = load_mpi().COMM_WORLD
+    return f"{name}#{world.rank * int(pretended) // world.size}"
 
 
 def _warnings(devices: list[tuple[Device, Gpu | None]]) -> tuple[str, ...]:

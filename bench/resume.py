@@ -12,6 +12,8 @@ from .errors import EnvironmentMismatchError, StoreError
 from .host import as_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .case import Case
     from .environment import Environment
     from .protocol import Protocol
@@ -53,9 +55,16 @@ def recorded_command(campaign: Campaign, path: object) -> tuple[str, ...]:
 
 
 def missing_cases(
-    campaign: Campaign, cases: tuple[Case, ...], ranks: int, launches: int, protocol: Protocol
+    campaign: Campaign,
+    cases: tuple[Case, ...],
+    ranks: int,
+    launches: int,
+    protocol: Protocol,
+    varied: Mapping[str, str],
 ) -> tuple[Case, ...]:
     """Return those of `cases` that fewer than `launches` launches of `ranks` ranks have measured.
+
+    Only launches count in which the variables that the sweep varies had the values `varied`.
 
     Raises
     ------
@@ -66,7 +75,8 @@ def missing_cases(
     for measurement in campaign.measurements:
         launch = campaign.launch_of(measurement)
         pair = measurement.case.peer >= 0  # two ranks of as many as the launch has
-        if (launch.environment.ranks if pair else measurement.ranks) != ranks:
+        so_many = launch.environment.ranks if pair else measurement.ranks
+        if so_many != ranks or launch.environment.varied != varied:
             continue
         found = launch.protocol
         for field in fields(protocol):

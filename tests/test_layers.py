@@ -19,7 +19,7 @@ ORDER = [
     ["bench.store"],
     # ---- analysis may import up to here ----
     ["bench.board", "bench.launcher", "bench.topology", "bench.timer"],
-    ["bench.bits", "bench.counts"],
+    ["bench.algorithms", "bench.bits", "bench.counts"],
     ["bench.collectives"],
     ["bench.pattern", "bench.support"],
     ["bench.mpi", "bench.buffers", "bench.checker", "bench.sweep"],

@@ -93,6 +93,7 @@ def _values(one: Comparison) -> dict[str, Any]:
     from .output import plain
 
     values = {name: getattr(one.place.key, name) for name in COLUMNS[:10]} | {
+        "algorithm": one.place.key.choice,
         "ranks": one.place.ranks,
         "message_bytes": one.place.message_bytes,
         "median_a_us": one.median_a_s * 1e6,

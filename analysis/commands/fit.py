@@ -43,6 +43,7 @@ def fit_values(found: Fit) -> dict[str, Any]:
     names = ("collective", "transport", "algorithm", "protocol", "sync", "statistic", "dtype")
     return {
         **{name: getattr(key, name) for name in (*names, "placement", "memory")},
+        "algorithm": key.choice,
         "model": curve.model if curve else None,
         "reason": found.reason,
         "scales": list(found.scales),

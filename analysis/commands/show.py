@@ -130,6 +130,7 @@ def row_values(row: Row) -> dict[str, Any]:
         for name in (*_KEY_COLUMNS, "dtype", "placement", "memory", "skew")
     }
     values |= {
+        "algorithm": row.key.choice,
         "ranks": row.ranks,
         "message_bytes": row.message_bytes,
         "repetitions": row.repetitions if row.repetitions >= 0 else None,

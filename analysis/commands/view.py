@@ -30,14 +30,14 @@ __all__ = [
 ]
 
 RANK_COLUMNS = (
-    "collective", "transport", "ranks", "message_bytes", "launch", "rank", "host", "median_us",
-    "mean_us", "largest_us", "last_share",
+    "collective", "transport", "algorithm", "ranks", "message_bytes", "launch", "rank", "host",
+    "median_us", "mean_us", "largest_us", "last_share",
 )  # fmt: skip
 """Columns of ``show --per-rank``; last_share: in how many repetitions the rank took longest."""
 
 RAW_COLUMNS = (
-    "collective", "transport", "ranks", "message_bytes", "launch", "repetition", "rank",
-    "start_ns", "stop_ns", "batch",
+    "collective", "transport", "algorithm", "ranks", "message_bytes", "launch", "repetition",
+    "rank", "start_ns", "stop_ns", "batch",
 )  # fmt: skip
 """Columns of ``show --raw``."""
 
@@ -196,6 +196,7 @@ def _names(found: Measurement) -> dict[str, Any]:
     return {
         "collective": found.case.collective,
         "transport": found.case.transport,
+        "algorithm": found.case.algorithm,
         "ranks": found.ranks,
         "message_bytes": found.case.message_bytes,
         "launch": found.launch,
@@ -206,8 +207,8 @@ def _print_rank_tables(values: list[dict[str, Any]]) -> None:
     groups: dict[str, list[list[str]]] = {}
     for row in values:
         title = (
-            f"{row['collective']} {row['transport']} {format_bytes(row['message_bytes'])}, "
-            f"{row['ranks']} ranks, launch {row['launch']}"
+            f"{row['collective']} {row['transport']} {row['algorithm']} "
+            f"{format_bytes(row['message_bytes'])}, {row['ranks']} ranks, launch {row['launch']}"
         )
         numbers = (f"{row[name]:#.4g}" for name in ("median_us", "mean_us", "largest_us"))
         cells = [str(row["rank"]), row["host"], *numbers, f"{100 * row['last_share']:.0f}"]

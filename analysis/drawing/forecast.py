@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..models import models_of
+from ..named import models_for
 from .panel import colour_of, doublings, draw_axes, draw_bound, name_lines, words
 from .style import ASSUMED_GROUND, ASSUMED_INK
 
@@ -36,7 +36,7 @@ def forecast_sizes(collective: str) -> tuple[int, ...]:
 def draw_forecast(axes: Axes, extrapolator: Extrapolator, fabric: Fabric) -> None:
     """Draw one collective's times on a fabric."""
     key = extrapolator.fit.key
-    known = bool(models_of(key.collective))
+    known = bool(models_for(key))
     draw_axes(axes, f"{words(key.collective)}  on {fabric.name}")
     axes.set_facecolor(ASSUMED_GROUND)
     end = int(min(FORECAST_TO_RANKS, fabric.endpoints.value))

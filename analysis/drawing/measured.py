@@ -9,7 +9,7 @@ import numpy as np
 from ..bound import bound_of
 from ..extrapolate import Extrapolator, supported_ranks
 from ..fit import LEAST_SCALES_BEYOND
-from ..models import models_of
+from ..named import models_for
 from .panel import MEASURED_INK, colour_of, doublings, draw_axes, draw_bound, name_lines, words
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def curve_end(found: Fit) -> int:
 
 
 def _why_no_curve(found: Fit) -> str:
-    if not models_of(found.key.collective):
+    if not models_for(found.key):
         return found.reason
     usable = ", ".join(map(str, found.scales)) or "none"
     return f"no curve: fewer than 3 numbers of ranks remain\n(usable: {usable})"

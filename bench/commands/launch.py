@@ -22,6 +22,7 @@ from ..store import (
     read_campaign,
 )
 from ..watchdog import describe_board
+from .choices import combinations, variables_of
 from .options import WITH_RESUME, default_ranks, refuse_existing, refuse_running
 from .progress import PARENT_VARIABLE, parse_line, show_bar, tell
 from .rank import COMMAND_VARIABLE, HUNG
@@ -42,7 +43,9 @@ _PATIENCE_S = 10.0  # for mpiexec to end its ranks
 class _Planned:
     """Launches to come."""
 
-    ranks: list[int]
+    launches: list[tuple[int, dict[str, str]]]
+    """Number of ranks, and the environment variables chosen."""
+
     cases: int
 
 
@@ -63,7 +66,7 @@ def launch_all(options: Options, ctx: click.Context) -> int:
         first = 0 if options.force else next_launch_number(options.output)
         status = _run_launches(planned, options, launcher, ctx)
     if not options.quiet and status == 0:
-        launches = len(planned.ranks)
+        launches = len(planned.launches)
         click.echo(f"{options.output}: {planned.cases} cases in {launches} launches", err=True)
     return status or tell_wrong(options.output, first)
 
@@ -75,9 +78,9 @@ def _run_launches(
     folder, status = board_folder(options.output), 0
     signal.signal(signal.SIGTERM, _end)
     try:
-        for number, ranks in enumerate(planned.ranks):
+        for number, (ranks, chosen) in enumerate(planned.launches):
             arguments = _arguments(ctx, options, first=number == 0)
-            status = _launch(launcher, ranks, arguments, bar)
+            status = _launch(launcher, ranks, chosen, arguments, bar)
             if status:
                 break
     finally:
@@ -92,9 +95,10 @@ def _run_launches(
 
 
 def _plan(options: Options) -> _Planned:
+    chosen = combinations(options.varied)
     counts = [count for count in options.ranks or default_ranks() if options.cases(count)]
-    ranks = counts * options.launches
-    return _Planned(ranks, sum(len(options.cases(count)) for count in ranks))
+    launches = [(count, one) for count in counts for one in chosen] * options.launches
+    return _Planned(launches, sum(len(options.cases(count)) for count, _ in launches))
 
 
 def _plan_missing(options: Options) -> _Planned:
@@ -102,19 +106,24 @@ def _plan_missing(options: Options) -> _Planned:
     from ..resume import missing_cases
 
     campaign = read_campaign(options.output)
-    ranks, cases = [], 0
+    found: list[tuple[int, dict[str, str]]] = []
+    cases = 0
     for count in options.ranks or default_ranks():
-        wanted = options.cases(count)
-        for launches in range(1, options.launches + 1):
-            missing = missing_cases(campaign, wanted, count, launches, options.protocol_on(count))
-            ranks += [count] if missing else []
-            cases += len(missing)
-    return _Planned(ranks, cases)
+        wanted, protocol = options.cases(count), options.protocol_on(count)
+        for chosen in combinations(options.varied):
+            for launches in range(1, options.launches + 1):
+                missing = missing_cases(campaign, wanted, count, launches, protocol, chosen)
+                found += [(count, chosen)] if missing else []
+                cases += len(missing)
+    return _Planned(found, cases)
 
 
-def _launch(launcher: Launcher, ranks: int, arguments: list[str], bar: Any) -> int:
+def _launch(
+    launcher: Launcher, ranks: int, chosen: dict[str, str], arguments: list[str], bar: Any
+) -> int:
     command = json.dumps(command_line())
-    process = launcher.start(ranks, arguments, {PARENT_VARIABLE: "1", COMMAND_VARIABLE: command})
+    extra = {PARENT_VARIABLE: "1", COMMAND_VARIABLE: command, **variables_of(chosen)}
+    process = launcher.start(ranks, arguments, extra)
     assert process.stdout is not None
     try:
         for line in process.stdout:
@@ -145,6 +154,9 @@ def _arguments(ctx: click.Context, options: Options, *, first: bool) -> list[str
         if parameter.name in skip or value is None or value is False:
             continue
         if options.resume and parameter.name not in WITH_RESUME:
+            continue
+        if parameter.multiple:
+            words += [word for one in value for word in (parameter.opts[-1], one)]
             continue
         text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         words += [parameter.opts[-1]] if value is True else [parameter.opts[-1], text]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..algorithms import algorithms_of
 from ..case import COLLECTIVES, PAIRS, UNIFORM
 from ..errors import CaseError, StoreError
 from ..launcher import launched_rank
@@ -17,6 +18,8 @@ from ..skew import parse_skew, read_skew
 from ..support import refusal
 from ..sweep import ALL_PAIRS
 from ..units import parse_seconds
+from .choices import check_algorithms, chosen_here, parse_varied
+from .progress import PARENT_VARIABLE
 
 if TYPE_CHECKING:
     from ..case import Case
@@ -50,6 +53,13 @@ class Options:
     ranks: tuple[int, ...]
     output: Path
     transports: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    varied: dict[str, tuple[str, ...]]
+    """Environment variable -> values, one launch per combination."""
+
+    chosen: dict[str, str]
+    """Which combination this rank's launch has; empty where nothing varies, and in the parent."""
+
     fields: dict[str, str]
     """Further fields of every `Case`."""
 
@@ -84,14 +94,21 @@ class Options:
         return tuple(
             case
             for transport in self.transports
+            for algorithm in self.algorithms
             for case in sweep(
-                self.collectives,
+                self._having(algorithm, transport),
                 self.sizes,
                 ranks,
                 self.pair,
                 transport=transport,
+                algorithm=algorithm,
                 **self.fields,
             )
+        )
+
+    def _having(self, algorithm: str, transport: str) -> tuple[str, ...]:
+        return tuple(
+            name for name in self.collectives if algorithm in algorithms_of(name, transport)
         )
 
 
@@ -125,12 +142,19 @@ def build_options(given: dict[str, Any]) -> Options:
     counts = parse_counts(given["counts"], given["seed"])
     if counts != UNIFORM and "all_to_allv" not in given["collectives"]:
         raise CaseError(f"counts: found {given['counts']} without all_to_allv, expected both")
+    check_algorithms(given["algorithm"], given["collectives"], transports)
+    varied = parse_varied(given["vary"])
+    started = launched_rank(os.environ) is not None  # then the launch's size is not known yet
+    alone = PARENT_VARIABLE not in os.environ and not given["resume"]
     options = Options(
         collectives=given["collectives"],
         sizes=given["sizes"],
         ranks=given["ranks"] or _ranks_by_gpus(given),
         output=given["output"],
         transports=transports,
+        algorithms=given["algorithm"],
+        varied=varied,
+        chosen=chosen_here(varied, os.environ, alone=alone) if started else {},
         fields={
             **{name: given[name] for name in ("memory", "dtype", "operation", "placement")},
             "counts": counts,

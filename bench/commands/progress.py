@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..algorithms import NATIVE
 from ..units import format_bytes
 
 if TYPE_CHECKING:
@@ -91,4 +92,5 @@ def _tell_parent(_done: int, case: Case) -> None:
 
 
 def _label(case: Case) -> str:
-    return f"{case.collective} {format_bytes(case.message_bytes)}"
+    named = "" if case.algorithm == NATIVE else f" {case.algorithm}"
+    return f"{case.collective}{named} {format_bytes(case.message_bytes)}"

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +148,7 @@ def _measure_on(
     monitor = open_monitor(device.uuid)
     gpu = monitor.facts() if monitor else None
     environment = collect(group, user_command(), places, device, gpu)
+    environment = replace(environment, varied=options.chosen)
     cases = _missing(group, environment, options) if options.resume else options.cases(group.size)
     if not cases:
         return
@@ -179,8 +181,9 @@ def _missing(world: Any, environment: Environment, options: Options) -> tuple[Ca
             if not options.allow_change:
                 check_same_machine(campaign, environment)
             cases = options.cases(world.size)
+            protocol = options.protocol_on(world.size)
             found = missing_cases(
-                campaign, cases, world.size, options.launches, options.protocol_on(world.size)
+                campaign, cases, world.size, options.launches, protocol, environment.varied
             )
             if not found:
                 click.echo(f"{options.output}: nothing is missing at {world.size} ranks", err=True)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from ..algorithms import ALGORITHMS, NATIVE
 from ..case import BYTES_PER_ELEMENT, OPERATIONS, PLACEMENTS, TRANSPORTS, UNIFORM
 from ..errors import CaseError
 from ..launcher import launched_rank
 from ..protocol import MODES, SYNCHRONISATIONS
+from .choices import parse_algorithms
 from .options import BATCH, WITH_RESUME, Options, build_options
 
 if TYPE_CHECKING:
@@ -57,6 +59,10 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Comman
     return click.option(name, type=click.Choice(choices), show_default=True, **more)
 
 
+def _names() -> str:
+    return "; ".join(f"{name} {', '.join(named)}" for name, named in ALGORITHMS.items())
+
+
 @click.command()
 @click.argument("collectives", nargs=-1, metavar="COLLECTIVE...")
 @click.option("-o", "--output", type=_PATH, help="Campaign file.")
@@ -68,6 +74,19 @@ def _choice(name: str, choices: Sequence[str], **more: Any) -> Callable[[_Comman
 @_choice("--sync", SYNCHRONISATIONS)
 @click.option(
     "--transport", default="", callback=_parse_transports, help="mpi (host), staged (device)."
+)
+@click.option(
+    "--algorithm",
+    default=NATIVE,
+    show_default=True,
+    callback=parse_algorithms,
+    help="The library's own choice (native), or by name: " + _names() + ".",
+)
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="NAME=A,B",
+    help="One launch per value of an environment variable, as NCCL_ALGO=Ring,Tree; repeatable.",
 )
 @_choice("--memory", ("host", "device"))
 @click.option(

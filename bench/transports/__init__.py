@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import TransportError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ...native import Step
     from ..buffers import Buffers
     from ..case import Case
@@ -31,8 +33,13 @@ class Transport(Protocol):
         ...
 
 
-def open_transport(name: str, communicator: Any) -> Transport:
+def open_transport(name: str, communicator: Any, hosts: Sequence[str] = ()) -> Transport:
     """Return a transport on an mpi4py communicator.
+
+    Parameters
+    ----------
+    hosts
+        Host of every rank, for algorithms that work node by node; empty where all share one.
 
     Raises
     ------
@@ -42,9 +49,9 @@ def open_transport(name: str, communicator: Any) -> Transport:
     if name == "mpi":
         from .mpi import MpiTransport
 
-        return MpiTransport(communicator)
+        return MpiTransport(communicator, hosts)
     if name == "staged":
         from .staged import StagedTransport
 
-        return StagedTransport(communicator)
+        return StagedTransport(communicator, hosts=hosts)
     raise TransportError(f"transport: {name} is not available yet, expected mpi or staged")

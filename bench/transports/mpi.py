@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...native import Step
+from ..algorithms import NATIVE
 from ..buffers import pointer_of
 from ..collectives import TABLE
 from ..counts import counts_of, displacements
 from ..errors import TransportError
 from ..mpi import address_of, handle_of, load_mpi, needed_address
 from ..support import refusal
+from .point_to_point import PointToPoint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..buffers import Buffers
     from ..case import Case
 
@@ -62,6 +66,12 @@ def barrier_step(communicator: Any, group: str = "before") -> Step:
 class MpiTransport:
     """Collectives of an mpi4py communicator.
 
+    Parameters
+    ----------
+    communicator : mpi4py.MPI.Comm
+    hosts : sequence of str
+        Host of every rank, for algorithms that work node by node; empty where all share one.
+
     Raises
     ------
     TransportError
@@ -70,9 +80,10 @@ class MpiTransport:
 
     name = "mpi"
 
-    def __init__(self, communicator: Any) -> None:
+    def __init__(self, communicator: Any, hosts: Sequence[str] = ()) -> None:
         self._communicator = communicator
         self._kept: list[Any] = []  # derived types and counts must outlive their plans
+        self._point_to_point = PointToPoint(communicator, hosts)
         self._status = np.zeros(load_mpi()._sizeof(load_mpi().Status), np.uint8)
 
     def operation(self, case: Case, buffers: Buffers) -> tuple[Step, ...]:
@@ -84,16 +95,18 @@ class MpiTransport:
             raise TransportError(refused)
         if case.collective == "all_to_allv":
             return (self._uneven(case, buffers),)
+        datatype, operation = self._typed(case)
+        if case.algorithm != NATIVE:
+            return self._point_to_point.operation(case, buffers, datatype, operation)
         name, arguments = _CALLS[case.collective]
         function, count, datatype = self._counted(name, case)
-        reduces = TABLE[case.collective].reduces
         words = {
             "send": pointer_of(buffers.send),
             "receive": pointer_of(buffers.receive),
             "input": int(load_mpi().IN_PLACE) if buffers.in_place else pointer_of(buffers.send),
             "count": count,
             "type": handle_of(datatype),
-            "op": handle_of(getattr(load_mpi(), case.operation.upper())) if reduces else 0,
+            "op": operation,
             "root": case.root,
             "next": (self._communicator.rank + 1) % self._communicator.size,
             "previous": (self._communicator.rank - 1) % self._communicator.size,
@@ -113,11 +126,18 @@ class MpiTransport:
         """Return MPI's text for an error code."""
         return str(load_mpi().Get_error_string(code))
 
+    def _typed(self, case: Case) -> tuple[Any, int]:
+        """The datatype of a case, and the handle of its reduction; 0 where nothing is reduced."""
+        datatype = getattr(load_mpi(), _DATATYPES[case.dtype])
+        if not TABLE[case.collective].reduces:
+            return datatype, 0
+        return datatype, handle_of(getattr(load_mpi(), case.operation.upper()))
+
     def _counted(self, name: str, case: Case) -> tuple[int, int, Any]:
         """The function, count and datatype for a message; large counts included."""
         reduces = TABLE[case.collective].reduces
         count = case.elements // (self._communicator.size if TABLE[case.collective].blocks else 1)
-        datatype = getattr(load_mpi(), _DATATYPES[case.dtype])
+        datatype = self._typed(case)[0]
         large = address_of(f"{name}_c")
         if count <= _INT_MAX:
             return needed_address(name), count, datatype
@@ -138,7 +158,7 @@ class MpiTransport:
         large = int(max(counts.sum(0).max(), counts.sum(1).max())) > _INT_MAX
         name = "MPI_Alltoallv_c" if large else "MPI_Alltoallv"
         kind = np.int64 if large else np.int32  # MPI_Count and MPI_Aint, or int
-        datatype = handle_of(getattr(load_mpi(), _DATATYPES[case.dtype]))
+        datatype = handle_of(self._typed(case)[0])
         words: list[int] = []
         for buffer, side in zip((buffers.send, buffers.receive), sides, strict=True):
             arrays = side.astype(kind), displacements(side).astype(kind)

@@ -15,6 +15,8 @@ from ..errors import TransportError
 from .mpi import MpiTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..case import Case
 
 __all__ = ["StagedTransport"]
@@ -30,14 +32,20 @@ class StagedTransport:
         Path of the CUDA driver; tests give a stub.
     allocate : callable, optional
         bytes -> pinned host array of uint8; CuPy's pinned memory by default.
+    hosts : sequence of str
+        As `MpiTransport` takes them.
     """
 
     name = "staged"
 
     def __init__(
-        self, communicator: Any, driver: str = "libcuda.so.1", allocate: Any = None
+        self,
+        communicator: Any,
+        driver: str = "libcuda.so.1",
+        allocate: Any = None,
+        hosts: Sequence[str] = (),
     ) -> None:
-        self._mpi = MpiTransport(communicator)
+        self._mpi = MpiTransport(communicator, hosts)
         self._allocate = allocate or _pinned
         self._host: dict[str, Any] = {}
         try:
@@ -72,10 +80,13 @@ class StagedTransport:
         size = max(sent, received) * case.element_bytes
         held = [self._region(name, size) for name in ("send", "receive")]
         first, second = (region[:size].view(case.storage_dtype) for region in held)
+        scratch = None
+        if buffers.scratch is not None:
+            scratch = self._region("scratch", case.message_bytes)
         if not buffers.in_place:
-            return Buffers(first[:sent], second[:received])
+            return Buffers(first[:sent], second[:received], scratch=scratch)
         offset = (pointer_of(buffers.send) - pointer_of(buffers.receive)) // case.element_bytes
-        return Buffers(second[offset : offset + sent], second[:received], in_place=True)
+        return Buffers(second[offset : offset + sent], second[:received], True, scratch)
 
     def _region(self, name: str, size_bytes: int) -> Any:
         held = self._host.get(name)

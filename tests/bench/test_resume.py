@@ -46,7 +46,7 @@ def campaign(launches: list[list[int]], **environment: Any) -> Campaign:
 
 def missing(found: Campaign, launches: int = 1, ranks: int = 2) -> list[int]:
     cases = sweep(("all_reduce",), "8:64", ranks)
-    left = missing_cases(found, cases, ranks, launches, Protocol())
+    left = missing_cases(found, cases, ranks, launches, Protocol(), {})
     return [case.message_bytes for case in left]
 
 
@@ -63,7 +63,7 @@ def test_another_protocol_is_refused() -> None:
     with pytest.raises(
         EnvironmentMismatchError, match=r"protocol\.repetitions: found 100 in launch 0, expected 7"
     ):
-        missing_cases(campaign([[8]]), cases, 2, 1, Protocol(repetitions=7))
+        missing_cases(campaign([[8]]), cases, 2, 1, Protocol(repetitions=7), {})
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,24 @@ def test_pretended_nodes_split_the_ranks_in_order(
     assert location.local_rank == (*range(half), *range(world.size - half))
 
 
+def test_a_group_taken_out_of_a_launch_stays_on_its_pretended_nodes(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLLCAST_FAKE_NODES", "2")
+    hosts = collect(world, (), {}, Device()).location.host
+    order = rank_order(hosts, "round-robin")
+    group = split_off(world, 2, order)
+    if group is not None:
+        found = collect(group, (), {}, Device()).location.host
+        assert found == tuple(hosts[rank] for rank in order[:2])
+        group.Free()
+    group = split_off(world, 2, rank_order(hosts, "block"))
+    if group is not None:
+        found = collect(group, (), {}, Device()).location.host
+        assert found == hosts[:2]
+        group.Free()
+
+
 def test_places_come_from_the_topology_file(world: Any) -> None:
     import socket
 
