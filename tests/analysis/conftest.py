@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -158,43 +160,49 @@ def make_campaign(
     return Campaign(launches=tuple(launches), measurements=tuple(measurements))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def key() -> SeriesKey:
     return KEY
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def truth() -> Callable[..., np.ndarray]:
     return truth_s
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def rows_of() -> Callable[..., tuple[SeriesKey, Dataset]]:
     return make_rows
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def launch_of() -> Callable[..., Launch]:
     return make_launch
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def measurement_of() -> Callable[..., Measurement]:
     return make_measurement
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def campaign_of() -> Callable[..., Campaign]:
     return make_campaign
 
 
-@pytest.fixture
-def campaign_file(tmp_path):
+@pytest.fixture(scope="session")
+def written_campaign(tmp_path_factory):
     from collcast.bench.store import write_campaign
 
-    path = tmp_path / "run.h5"
+    path = tmp_path_factory.mktemp("campaign") / "run.h5"
     write_campaign(path, make_campaign())
     return path
+
+
+@pytest.fixture
+def campaign_file(tmp_path, written_campaign):
+    """A copy that a test may change."""
+    return Path(shutil.copy(written_campaign, tmp_path / "run.h5"))
 
 
 @pytest.fixture

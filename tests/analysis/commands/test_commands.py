@@ -184,6 +184,24 @@ def test_extrapolate_asks_what_if(collcast):
     assert "set core.oversubscription=7 pod.latency=1e-5" in wide["notes"][0]
 
 
+def test_plan_says_what_to_measure(collcast):
+    asked = ("plan", "run.h5", "--target", "64", "--budget", "2000gpu-min")
+    status, out, _ = collcast(*asked)
+    assert status == 0
+    assert "collcast run all_reduce --ranks " in out
+    assert "measuring could remove" in out
+    content = strict(collcast(*asked, "--format", "json")[1])
+    assert (content["target"], content["budget_s"]) == (64, 120_000)
+    assert [plan["series"].split()[0] for plan in content["plans"]] == ["all_reduce", "all_to_all"]
+    for plan in content["plans"]:
+        assert 0 < plan["spent_s"] <= 120_000
+        assert all(cell["ranks"] <= 64 for cell in plan["cells"])
+    out = collcast("plan", "run.h5", "--target", "1000000", "--budget", "1gpu-h",
+                   "--fabric", "colossus-2")[1]  # fmt: skip
+    assert "nothing to measure: 1,000,000 ranks lie beyond the measured tier of 64" in out
+    assert "fabric 5" in out  # per cent of the variance
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.svg", "a.pdf"])
 def test_plot_writes_and_does_not_overwrite(collcast, campaign_file, name):
     path = campaign_file.parent / name
@@ -223,6 +241,8 @@ MISTAKES = {
     "field unknown": ((*AT_4, *ON, "--set", "core.speed=1e9"), "one of size, rate"),
     "no setting": ((*AT_4, *ON, "--set", "core"), "such as spine.oversubscription=4"),
     "algorithm unknown": ((*AT_4, *ON, "--algorithm", "magic"), "recursive_doubling"),
+    "budget without unit": (("plan", "run.h5", "--target", "64", "--budget", "9"), "2000gpu-min"),
+    "two targets": (("plan", "run.h5", "--target", "6,8", "--budget", "9gpu-h"), "--target"),
     "layout unmeasured": ((*AT_4, *ON, "--layout", "measured"), "several hosts"),
 }
 
