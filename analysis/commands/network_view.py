@@ -13,6 +13,7 @@ from ...bench.units import format_bytes, format_seconds
 from ..arrival import split
 from ..pair import find_slow, matrices_of
 from ..straggler import rosters_of
+from .counter_view import print_counters
 from .output import plain, print_csv, print_json, print_table
 
 if TYPE_CHECKING:
@@ -213,5 +214,10 @@ def _grouped(rows: list[dict[str, Any]], title_of: Any) -> dict[str, list[dict[s
     return groups
 
 
-VIEWS = {"arrivals": print_arrivals, "stragglers": print_stragglers, "pairs": print_pairs}
+VIEWS = {
+    "arrivals": print_arrivals,
+    "stragglers": print_stragglers,
+    "pairs": print_pairs,
+    "counters": print_counters,
+}
 """What ``show --view`` prints, by name."""

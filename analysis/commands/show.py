@@ -13,6 +13,7 @@ from .options import form_option, statistic_option
 if TYPE_CHECKING:
     from ...bench.sample import Campaign
     from ..dataset import Dataset, Row, SeriesKey
+    from ..reach import Reach, Reference
     from .view import Filter
 
 __all__ = ["CSV_COLUMNS", "row_values", "show"]
@@ -38,6 +39,8 @@ CSV_COLUMNS = (
     "root",
     "peer",
     "skew",
+    "bound_percent",
+    "bound",
 )
 """Columns of ``show --format csv``: stable; those of --percentiles follow."""
 
@@ -54,8 +57,15 @@ CSV_COLUMNS = (
 @click.option("--per-rank", is_flag=True, help="A row per rank: which of them are slow.")
 @click.option(
     "--view",
-    type=click.Choice(["arrivals", "stragglers", "pairs"]),
-    help="Waiting and transfer; who is late or slow; the matrix of all pairs of ranks.",
+    type=click.Choice(["arrivals", "stragglers", "pairs", "counters"]),
+    help="Waiting and transfer; who is late or slow; the matrix of all pairs of ranks; signs of "
+    "congestion and throttling.",
+)
+@click.option(
+    "--bound",
+    "fabric_name",
+    metavar="FABRIC",
+    help="Hold figures against this fabric's links, not the file's own point-to-point rates.",
 )
 @click.option("--raw", is_flag=True, help="Every stamp, as CSV.")
 @click.option(
@@ -74,7 +84,8 @@ def show(file: Path, **given: Any) -> None:
         raise click.UsageError("found several of --per-rank, --raw, --as and --view, expected one")
     percentiles = parse_percentiles(given["percentiles"])
     chosen = Filter.parse(*(given[name] for name in ("collective", "transport", "ranks", "sizes")))
-    campaign = chosen.campaign(read_measured(file))
+    whole = read_measured(file)
+    campaign = chosen.campaign(whole)
     if given["peer"]:
         print_peer(campaign, given["peer"])
     elif given["raw"]:
@@ -86,7 +97,9 @@ def show(file: Path, **given: Any) -> None:
     elif given["per_rank"]:
         print_per_rank(campaign, given["form"])
     else:
-        _print_rows(campaign, chosen, given["form"], given["statistic"], percentiles)
+        _print_rows(
+            whole, chosen, given["form"], given["statistic"], percentiles, given["fabric_name"]
+        )
 
 
 def _print_rows(
@@ -95,21 +108,29 @@ def _print_rows(
     form: str,
     statistic: str | None,
     percentiles: tuple[float, ...],
+    fabric_name: str | None,
 ) -> None:
     from ..dataset import Dataset, dataset_of
+    from ..fabrics import load_fabric
+    from ..reach import reach_of, references_of
     from .output import print_csv, print_json
     from .view import percentile_values, percentiles_of
 
-    rows = Dataset(tuple(row for row in dataset_of(campaign, statistic) if chosen.takes(row)))
+    fabric = load_fabric(fabric_name) if fabric_name else None
+    every = dataset_of(campaign, statistic)
+    references = references_of(every)  # of the whole file, whatever is chosen
+    rows = Dataset(tuple(row for row in every if chosen.takes(row)))
+    reached = {id(row): reach_of(row, references, fabric) for row in rows}
     series = sorted(rows.series().items(), key=lambda item: str(item[0]))
     found = percentiles_of(campaign, statistic, percentiles)
     if form == "table":
         for key, members in series:
-            _print_series(key, members, percentiles, found)
+            _print_series(key, members, percentiles, found, reached)
+        _print_references(rows, references, fabric_name)
         return
     columns = (*CSV_COLUMNS, *(f"p{percentile:g}_us" for percentile in percentiles))
     values = [
-        row_values(row) | percentile_values(row, percentiles, found)
+        row_values(row, reached[id(row)]) | percentile_values(row, percentiles, found)
         for _, members in series
         for row in members
     ]
@@ -119,7 +140,7 @@ def _print_rows(
         print_json({"rows": values})
 
 
-def row_values(row: Row) -> dict[str, Any]:
+def row_values(row: Row, reach: Reach | None = None) -> dict[str, Any]:
     """Return a row by column name, in the units of `CSV_COLUMNS`, with labels and hosts besides."""
     from ..summary import algbw_bytes_per_s
     from .output import plain
@@ -145,6 +166,8 @@ def row_values(row: Row) -> dict[str, Any]:
         "counts": row.key.counts if row.key.collective == "all_to_allv" else "",
         "root": row.key.root,
         "peer": row.key.peer if row.key.peer >= 0 else None,
+        "bound_percent": reach.percent if reach else None,
+        "bound": reach.bound if reach else "",
         "labels": row.labels,
         "hosts": row.hosts if row.hosts > 0 else None,
         "system": row.key.system,
@@ -156,7 +179,11 @@ _NUMBERS = ("median_us", "low_us", "high_us", "algbw_gb_per_s", "busbw_gb_per_s"
 
 
 def _print_series(
-    key: SeriesKey, series: Dataset, percentiles: tuple[float, ...], found: dict[Any, Any]
+    key: SeriesKey,
+    series: Dataset,
+    percentiles: tuple[float, ...],
+    found: dict[Any, Any],
+    reached: dict[int, Reach | None],
 ) -> None:
     from ...bench.units import format_bytes
     from .output import print_table
@@ -167,18 +194,48 @@ def _print_series(
     more = tuple(f"p{percentile:g} us" for percentile in percentiles)
     lines = []
     for row in series:
+        reach = reached[id(row)]
         values = row_values(row) | percentile_values(row, percentiles, found)
         lines.append(
             [
                 str(row.ranks),
                 format_bytes(row.message_bytes),
                 *("" if values[name] is None else _digits(values[name]) for name in names),
+                _reached(reach),
                 "" if values["wrong"] is None else str(values["wrong"]),
                 ", ".join(_notes(row)),
             ]
         )
     title = " ".join(f"{key} ({key.statistic})".split()).replace(" ()", "")
-    print_table(title, (*heading, *more, "wrong", "notes"), lines)
+    print_table(title, (*heading, *more, "% of bound", "wrong", "notes"), lines)
+
+
+def _print_references(
+    rows: Dataset, references: dict[Any, Reference], fabric_name: str | None
+) -> None:
+    """Say how much the bounds are that the tables name."""
+    from ...bench.units import format_bytes
+
+    if not len(rows):
+        return
+    if fabric_name:
+        click.echo(f"bounds of several ranks: what {fabric_name} allows at best")
+    for (system, transport, memory, labels, spread), found in references.items():
+        if fabric_name and found.name != "copy":
+            continue
+        where = {0: "", 1: " on one host", 2: " across hosts"}.get(spread, "")
+        whose = " ".join(filter(None, (system, transport, memory, *(set(labels) - {"copy"}))))
+        rate = _digits(found.bytes_per_s * 1e-9)
+        size = format_bytes(found.message_bytes)
+        click.echo(f"bound {found.name}, {whose}{where}: {rate} GB/s, measured at {size}")
+
+
+def _reached(reach: Reach | None) -> str:
+    """A percentage with three digits at most, and of what."""
+    if reach is None:
+        return ""
+    digits = f"{reach.percent:.0f}" if reach.percent >= 100 else f"{reach.percent:.3g}"
+    return f"{digits} {reach.bound}"
 
 
 def _notes(row: Row) -> list[str]:
