@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .dataset import SeriesKey
     from .models import Model
 
-__all__ = ["model_name", "models_for", "models_named"]
+__all__ = ["NAMED", "model_name", "models_for", "models_named"]
 
 _MODEL_OF = {
     "all_reduce": {
@@ -28,6 +28,9 @@ _MODEL_OF = {
 }
 """Collective -> algorithm that ``collcast run --algorithm`` takes -> model with its messages and
 bytes."""
+
+NAMED = tuple(_MODEL_OF)
+"""Collectives that have algorithms by name."""
 
 _FORCED = {
     # Open MPI 5, coll_tuned_allreduce_decision.c and coll_tuned_alltoall_decision.c

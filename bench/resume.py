@@ -21,20 +21,21 @@ if TYPE_CHECKING:
 
 __all__ = ["check_same_machine", "command_line", "missing_cases", "recorded_command"]
 
+_FILES = ("--topology", "--design")  # options whose value is read again when a file is resumed
 _SAME = ("cpu", "gpu", "driver", "mpi_library", "mpi_thread_level")
 
 
 def command_line() -> tuple[str, ...]:
     """Return the command line of this process, as a later one elsewhere can use it again.
 
-    A topology file is named absolutely: a campaign may be resumed from another folder.
+    Files of topology and design are named absolutely: a campaign may be resumed from elsewhere.
     """
     words = ["collcast", *sys.argv[1:]]
     for at, word in enumerate(words):
         name, equals, value = word.partition("=")
-        if word == "--topology" and at + 1 < len(words):
+        if word in _FILES and at + 1 < len(words):
             words[at + 1] = str(Path(words[at + 1]).absolute())
-        elif name == "--topology" and equals:
+        elif name in _FILES and equals:
             words[at] = f"{name}={Path(value).absolute()}"
     return tuple(as_text(word) for word in words)
 

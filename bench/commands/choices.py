@@ -1,11 +1,15 @@
-"""What a sweep chooses of algorithms: ours by name, the library's by its environment variables."""
+"""What a sweep chooses of algorithms: ours by name, the library's by its environment variables.
+
+Or all of it from a file that ``collcast design`` wrote.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +18,7 @@ from ..errors import CaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 __all__ = [
     "check_algorithms",
@@ -21,8 +26,11 @@ __all__ = [
     "combinations",
     "parse_algorithms",
     "parse_varied",
+    "read_design",
     "variables_of",
 ]
+
+_DESIGN = 1  # version of a design file
 
 _DYNAMIC_RULES = "OMPI_MCA_coll_tuned_use_dynamic_rules"
 _TUNED = "OMPI_MCA_coll_tuned_"
@@ -138,3 +146,45 @@ def chosen_here(
                 "without it Open MPI does not heed coll_tuned's choices"
             )
     return chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Design:
+    """What of a design file is measured; its other fields say why."""
+
+    design: int
+    collectives: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    ranks: tuple[int, ...]
+    sizes: str
+
+
+def read_design(path: Path) -> dict[str, Any]:
+    """Return the values of ``run``'s parameters that a design file stands for, by name.
+
+    Raises
+    ------
+    CaseError
+        If it cannot be read or is no design.
+    """
+    import msgspec
+
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_Design)
+    except OSError as error:
+        raise CaseError(f"design: {path}: {error.strerror}, expected a file") from error
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise CaseError(
+            f"design: {path}: {error}, expected what 'collcast design' wrote"
+        ) from error
+    if found.design != _DESIGN or not found.ranks or min(found.ranks) < 1:
+        raise CaseError(
+            f"design: {path}: found version {found.design} and ranks {list(found.ranks)}, expected "
+            f"{_DESIGN} and at least one number of ranks"
+        )
+    return {
+        "collectives": found.collectives,
+        "algorithm": found.algorithms,
+        "ranks": found.ranks,
+        "sizes": found.sizes,
+    }

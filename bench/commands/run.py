@@ -16,7 +16,7 @@ from ..case import BYTES_PER_ELEMENT, OPERATIONS, PLACEMENTS, TRANSPORTS, UNIFOR
 from ..errors import CaseError
 from ..launcher import launched_rank
 from ..protocol import MODES, SYNCHRONISATIONS
-from .choices import parse_algorithms
+from .choices import parse_algorithms, read_design
 from .options import BATCH, WITH_RESUME, Options, build_options
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def _names() -> str:
 @click.option(
     "--timeout", default="60s", show_default=True, help="End the job if nothing moves for so long."
 )
+@click.option("--design", type=_PATH, help="Measure what 'collcast design' wrote.")
 @click.option("--resume", type=_PATH, help="Measure what this file misses, as its command says.")
 @click.option("--allow-change", is_flag=True, help="Resume on another machine or software.")
 @click.option("--append", is_flag=True, help="Add launches to an existing file.")
@@ -158,6 +159,8 @@ def run(ctx: click.Context, /, **given: Any) -> int:
     Under mpirun this process is one rank, and of --ranks every number is measured in turn while the
     other ranks sleep. Otherwise mpirun is started once per number of --ranks.
     """
+    if given["design"]:
+        given |= _take_design(ctx)
     options = _resumed(ctx) if given["resume"] else build_options(given)
     if launched_rank(os.environ) is not None:
         from .rank import measure_as_rank
@@ -166,6 +169,18 @@ def run(ctx: click.Context, /, **given: Any) -> int:
     from .launch import launch_all
 
     return launch_all(options, ctx)
+
+
+def _take_design(ctx: click.Context) -> dict[str, Any]:
+    """Put what a design file says in the place of the options that it stands for."""
+    values = read_design(ctx.params["design"])
+    for name in values:
+        given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and ctx.params[name]:
+            raise CaseError(f"design: found {name} beside --design, expected what the file says")
+    values["design"] = None
+    ctx.params.update(values)
+    return values
 
 
 def _resumed(ctx: click.Context) -> Options:
@@ -181,7 +196,10 @@ def _resumed(ctx: click.Context) -> Options:
             )
     path = ctx.params["resume"]
     command = recorded_command(read_campaign(path), path)
-    began = run.make_context("run", list(command)).params
+    beginning = run.make_context("run", list(command))
+    if beginning.params["design"]:
+        _take_design(beginning)
+    began = beginning.params
     own = {name: ctx.params[name] for name in WITH_RESUME}
     changed = {"output": path, "append": False, "force": False}
     return replace(build_options({**began, **own, **changed}), resume=True)
