@@ -58,6 +58,9 @@ class SeriesKey:
 
     peer: int = -1
     skew: str = ""
+    registration: str = ""
+    """How NCCL knew the buffers beforehand, "" for not at all."""
+
     system: str = ""
     """Machine, where a table holds several; "" for a campaign, which is one machine's."""
 
@@ -79,6 +82,7 @@ class SeriesKey:
             + (f" {self.counts}" if self.collective == "all_to_allv" else "")
             + (f" {self.root}-{self.peer}" if self.peer >= 0 else "")
             + (f" skew {self.skew}" if self.skew else "")
+            + (f" {self.registration}" if self.registration else "")
             + (f" {self.system}" if self.system else "")
         )
 
@@ -235,7 +239,8 @@ def key_of(measurement: Measurement, launch: Launch, statistic: str | None) -> S
         collective=case.collective,
         transport=case.transport,
         algorithm=case.algorithm,
-        protocol=protocol.mode,
+        protocol=protocol.mode if protocol.metric == "host" else f"{protocol.mode} device",
+        registration="" if protocol.registration == "none" else protocol.registration,
         sync=protocol.synchronisation,
         dtype=case.dtype,
         placement=case.placement,
@@ -282,8 +287,8 @@ def _row(key: SeriesKey, members: list[tuple[Measurement, Launch]]) -> Row:
 
 
 def _clock_error_s(statistic: str, members: list[Measurement]) -> float:
-    """local_max takes two stamps of one rank; the other statistics mix those of several hosts."""
-    if statistic == "local_max":
+    """local_max takes two stamps of one rank, device none; the others mix those of several."""
+    if statistic in {"local_max", "device"}:
         return 0.0
     return max(found.clock_error_ns / found.sample.batch for found in members) * 1e-9
 

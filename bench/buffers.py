@@ -16,14 +16,18 @@ import numpy as np
 from . import pattern
 from .algorithms import NATIVE
 from .collectives import TABLE, receive_elements, region_bytes, send_elements
-from .errors import MeasurementError
+from .driver import open_driver
+from .errors import DeviceMemoryError, MeasurementError
 from .pattern import EXACT
+from .stub import stub_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .case import Case
     from .pattern import Verdict
 
-__all__ = ["BufferPool", "Buffers", "pointer_of"]
+__all__ = ["BufferPool", "Buffers", "pointer_of", "wait_for"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +46,7 @@ class Buffers:
         """Fill with the known pattern; an output that is not written will be found."""
         pattern.poison(case, rank, ranks, seed, self.receive)
         pattern.fill_send(case, rank, ranks, seed, self.send)
+        wait_for(self.receive)
 
     def verify(self, case: Case, rank: int, ranks: int, seed: int) -> Verdict:
         """Return what is wrong on this rank after one operation."""
@@ -61,24 +66,31 @@ class BufferPool:
         The largest `region_bytes` of the launch's cases.
     memory : str
         ``host`` or ``device``; for the latter the device that `device.bind` chose.
+    allocate : callable, optional
+        bytes -> array of uint8, where the transport must have memory of its own.
     """
 
-    def __init__(self, largest_bytes: int, memory: str) -> None:
-        self._allocate = _device_region if memory == "device" else _host_region
+    def __init__(
+        self, largest_bytes: int, memory: str, allocate: Callable[[int], Any] | None = None
+    ) -> None:
+        self._allocate = allocate or (_device_region if memory == "device" else _host_region)
         self._size = max(largest_bytes, mmap.PAGESIZE)
-        self._regions = self._allocate(self._size), self._allocate(self._size)
+        self.regions = self._allocate(self._size), self._allocate(self._size)
         self._scratch: Any = None
 
     def buffers(self, case: Case, rank: int, ranks: int) -> Buffers:
         """Return the arrays of a case on a rank, of its storage dtype, shape (elements,)."""
         sent, received = send_elements(case, ranks, rank), receive_elements(case, ranks, rank)
         size = region_bytes(case, ranks)
-        first, second = (region[:size].view(case.storage_dtype) for region in self._regions)
+        first, second = (region[:size].view(case.storage_dtype) for region in self.regions)
         scratch = self._scratch_of(case)
         if case.placement == "out_of_place":
             return Buffers(first[:sent], second[:received], scratch=scratch)
         offset = rank * sent if TABLE[case.collective].sends_block else 0
-        return Buffers(second[offset : offset + sent], second[:received], True, scratch)
+        start = rank * received if _receives_own_block(case) else 0
+        return Buffers(
+            second[offset : offset + sent], second[start : start + received], True, scratch
+        )
 
     def _scratch_of(self, case: Case) -> Any:
         if case.algorithm == NATIVE:
@@ -86,6 +98,19 @@ class BufferPool:
         if self._scratch is None:
             self._scratch = self._allocate(self._size)
         return self._scratch[: case.message_bytes]
+
+
+def _receives_own_block(case: Case) -> bool:
+    """Whether a block is received where it was sent from: NCCL's in place; MPI's is the front."""
+    return TABLE[case.collective].receives_block and case.transport == "nccl"
+
+
+def wait_for(array: Any) -> None:
+    """Wait until what was queued to write an array is done; NumPy's is done already."""
+    if not isinstance(array, np.ndarray):
+        import cupy
+
+        cupy.cuda.get_current_stream().synchronize()
 
 
 def pointer_of(array: Any) -> int:
@@ -106,6 +131,14 @@ def _host_region(size_bytes: int) -> Any:
 
 
 def _device_region(size_bytes: int) -> Any:
+    if stub_path():
+        return open_driver().allocate(size_bytes)
     import cupy
 
-    return cupy.zeros(size_bytes, cupy.uint8)
+    try:
+        region = cupy.zeros(size_bytes, cupy.uint8)
+    except cupy.cuda.memory.OutOfMemoryError as error:
+        cupy.get_default_memory_pool().free_all_blocks()
+        raise DeviceMemoryError(size_bytes, " ".join(str(error).split())) from error
+    wait_for(region)
+    return region

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from .algorithms import NATIVE
 from .board import IDLE
-from .buffers import BufferPool
 from .case import PAIRS
 from .clock import CommonClock
-from .collectives import region_bytes
 from .measure import Session, measure
 from .pairs import measure_pairs, rounds_of
+from .room import failed_measurement, make_room
 from .sample import Launch
 from .store import append_launch, append_measurement, campaign_exists, remove_campaign
+from .stub import STUB
 from .transports import open_transport
 from .transports.pair import open_pair
 from .units import format_bytes
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .board import Board
+    from .buffers import BufferPool
     from .case import Case
     from .environment import Environment
     from .observer import Observer
     from .protocol import Protocol
+    from .transports import Transport
 
 __all__ = ["labels_of", "run_sweep"]
 
@@ -44,12 +46,12 @@ def run_sweep(
     board: Board | None = None,
     *,
     observer: Observer | None = None,
-    replace: bool = False,
-) -> None:
+    fresh: bool = False,
+) -> dict[Case, str]:
     """Measure `cases` in an order drawn from the seed, and append each to `path`. Collective.
 
     Order and time are thus independent: a machine that slows down does not slow the large sizes
-    only, and transports are interleaved.
+    only, and transports are interleaved. Returns why which cases could not be measured.
 
     Parameters
     ----------
@@ -60,40 +62,42 @@ def run_sweep(
     progress : called on rank 0 with the number of cases done and the last one
     board : where this rank says what it does
     observer : looks at nodes and devices around each case
-    replace : whether a campaign that exists is removed, once nothing can be refused any more
+    fresh : whether a campaign that exists is removed, once nothing can be refused any more
     """
+    transports = {
+        name: open_transport(name, communicator, environment.location.host)
+        for name in sorted({case.transport for case in cases})
+    }
+    environment = dataclasses.replace(environment, **_library_facts(transports))
+    pool, failed = _buffers(communicator, cases, transports, protocol.registration)
     session = Session(
         communicator=communicator,
-        transports={
-            name: open_transport(name, communicator, environment.location.host)
-            for name in sorted({case.transport for case in cases})
-        },
-        pool=BufferPool(
-            max(region_bytes(case, communicator.size) for case in cases), cases[0].memory
-        ),
+        transports=transports,
+        pool=pool,
         protocol=protocol,
         launch=launch,
         clock=CommonClock(communicator, environment.location.host),
-        resolution_s=environment.clock.resolution_ns * 1e-9,
+        resolution_s=_resolution_s(environment, protocol),
         labels=(*labels_of(environment), *(("skew",) if protocol.skew else ())),
         board=board,
     )
-    for case in cases:  # what a transport cannot do is refused before anything is measured
-        if case.collective in PAIRS:
-            open_pair(case.transport, communicator, protocol.batch)
-            continue
-        buffers = session.pool.buffers(case, communicator.rank, communicator.size)
-        session.transports[case.transport].operation(case, buffers)
+    fitting = [case for case in cases if case not in failed]
+    _refuse(fitting, session)
     if protocol.synchronisation == "window":
         session.clock.learn_drift()
     if communicator.rank == 0:
-        if replace and campaign_exists(path):
+        if fresh and campaign_exists(path):
             remove_campaign(path)
         append_launch(path, Launch(number=launch, protocol=protocol, environment=environment))
-    rounds = rounds_of(cases, communicator.size, together=protocol.pair_rounds)
+    rounds = rounds_of(fitting, communicator.size, together=protocol.pair_rounds)
     alone = _pair_labels(session.labels, environment, protocol)
     order = random.Random(protocol.seed + launch).sample(rounds, len(rounds))
     done = 0
+    for case, reason in failed.items() if communicator.rank == 0 else ():
+        labels, ranks = session.labels, communicator.size
+        append_measurement(path, failed_measurement(case, launch, ranks, labels, reason))
+        done += 1
+        progress(done, case)
     for number, members in enumerate(order, start=1):
         if board is not None:
             board.begin(number, _doing(members, communicator.rank))
@@ -110,6 +114,51 @@ def run_sweep(
             append_measurement(path, measured)
             done += 1
             progress(done, measured.case)
+    for transport in transports.values():
+        getattr(transport, "close", _nothing)()
+    return failed
+
+
+def _refuse(cases: list[Case], session: Session) -> None:
+    """Refuse what a transport cannot do before anything is measured."""
+    communicator = session.communicator
+    for case in cases:
+        if case.collective in PAIRS:
+            open_pair(case.transport, communicator, session.protocol.batch)
+            continue
+        buffers = session.pool.buffers(case, communicator.rank, communicator.size)
+        session.transports[case.transport].operation(case, buffers)
+
+
+def _nothing() -> None:
+    """Close nothing."""
+
+
+def _resolution_s(environment: Environment, protocol: Protocol) -> float:
+    """Smallest step of the times that are the protocol's figures."""
+    if protocol.metric == "device":
+        return environment.device_timer_ns * 1e-9
+    return environment.clock.resolution_ns * 1e-9
+
+
+def _library_facts(transports: dict[str, Transport]) -> dict[str, Any]:
+    """What the environment says of NCCL and the device's timer, which now are open."""
+    nccl: Any = transports.get("nccl")
+    if nccl is None:
+        return {}
+    return {"nccl_version": nccl.version, "device_timer_ns": nccl.timer_resolution_ns}
+
+
+def _buffers(
+    communicator: Any, cases: tuple[Case, ...], transports: dict[str, Transport], registration: str
+) -> tuple[BufferPool, dict[Case, str]]:
+    """Buffers of all cases, known to NCCL where asked for, and the cases that do not fit."""
+    nccl: Any = transports.get("nccl")
+    allocate = nccl.allocate if registration == "window" else None
+    pool, failed = make_room(communicator, cases, allocate)
+    if registration != "none":
+        nccl.register(pool.regions, registration)
+    return pool, failed
 
 
 def _doing(members: tuple[Case, ...], rank: int) -> str:
@@ -139,6 +188,8 @@ def labels_of(environment: Environment) -> tuple[str, ...]:
         labels.append("copy")
     if any(hosts.count(host) > cores for host, cores in environment.cores_per_host.items()):
         labels.append("oversubscribed")
+    if environment.gpu == STUB:
+        labels.append(STUB)
     used = [gpu for gpu in gpus if gpu]
     if len(set(used)) < len(used):
         labels.append("ranks_per_gpu")

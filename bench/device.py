@@ -8,6 +8,7 @@ from typing import Any
 
 from .errors import CaseError, TransportError
 from .mpi import load_mpi
+from .stub import STUB, stub_path
 
 __all__ = ["Device", "bind", "device_count"]
 
@@ -31,6 +32,8 @@ class Device:
 
 def device_count() -> int:
     """Return how many CUDA devices CuPy can use; 0 without CuPy, driver or device."""
+    if stub_path():
+        return 1
     try:
         import cupy
 
@@ -52,6 +55,8 @@ def bind(communicator: Any, ranks_per_gpu: int = 1) -> Device:
     if ranks_per_gpu > 1:
         for name, value in _SHARING.items():
             os.environ.setdefault(name, value)
+    if stub_path():
+        return Device(uuid=f"{STUB}-{communicator.rank}", name=STUB, driver=STUB)
     count = device_count()
     if count == 0:
         raise TransportError(

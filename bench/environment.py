@@ -115,6 +115,11 @@ class Environment:
     mpi_library_path: str = ""
     mpi_thread_level: str = ""
     nccl_version: str = ""
+    """The library's version and what made its communicators; a stub says that it is one."""
+
+    device_timer_ns: float = 0.0
+    """Smallest step seen between times of the device's events; 0 where none was used."""
+
     packages: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     """Those of the process environment whose names start with an allowed prefix."""

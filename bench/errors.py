@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "CaseError",
     "CollcastError",
+    "DeviceMemoryError",
     "EnvironmentMismatchError",
     "FabricError",
     "ImportFormatError",
@@ -55,6 +56,15 @@ class MeasurementError(CollcastError, RuntimeError):
     """A measurement that began and could not be finished."""
 
     exit_status = 1
+
+
+class DeviceMemoryError(CollcastError, MemoryError):
+    """A device has no room for the buffers of a case; smaller cases may go on."""
+
+    exit_status = 1
+
+    def __init__(self, size_bytes: int, reason: str) -> None:
+        super().__init__(f"buffers: no device memory for 2 x {size_bytes} B ({reason})")
 
 
 class EnvironmentMismatchError(CollcastError, RuntimeError):

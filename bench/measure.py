@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..native import StepError, run
+from .arrangement import plain
 from .case import PAIRS
 from .checker import Checker, findings
 from .collectives import TABLE, check_divisible
 from .counts import busiest_bytes
 from .errors import MeasurementError
 from .sample import Measurement, Sample
-from .sampling import Sampler
+from .sampling import Sampler, around
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from ..native import Step
+    from .arrangement import Arrangement
     from .board import Board
     from .buffers import BufferPool
     from .case import Case
@@ -80,16 +81,19 @@ def measure(case: Case, session: Session) -> Measurement | None:
         seed=session.protocol.seed,
     )
     try:
-        _verify_one(checker, session, operation)
+        arrangement = getattr(transport, "arrange", plain)(operation, session.protocol)
+        _verify_one(checker, session, arrangement)
         if case.placement == "out_of_place":
             # What an operation that wrote nothing would leave must not pass as its result.
             checker.prepare()
-        taken = _sampler(session, operation, checker).take()
+        taken = _sampler(session, arrangement, checker).take()
     except StepError as error:
+        reason = transport.describe(error.code, error.function)
+        getattr(transport, "abort", _nothing)()
         raise MeasurementError(
             f"{case.collective} of {case.message_bytes} B over {transport.name}: rank "
             f"{session.communicator.rank}, step {error.step}, iteration {error.iteration}: "
-            f"{transport.describe(error.code)}"
+            f"{reason}"
         ) from error
     if case.placement == "out_of_place":
         checker.check()
@@ -97,7 +101,7 @@ def measure(case: Case, session: Session) -> Measurement | None:
     clock = session.clock
     batch = session.protocol.batch * TABLE[case.collective].messages
     warmup, sample = (
-        gather_sample(session.communicator, clock.to_common_ns(stamps), batch)
+        gather_sample(session.communicator, _on_common_clock(clock, stamps), batch)
         for stamps in (taken.warmup, taken.stamps)
     )
     verified = None
@@ -124,28 +128,34 @@ def measure(case: Case, session: Session) -> Measurement | None:
     )
 
 
-def _sampler(session: Session, operation: tuple[Step, ...], checker: Checker) -> Sampler:
+def _nothing() -> None:
+    """Abort nothing: a failed call of such a transport leaves nothing behind."""
+
+
+def _sampler(session: Session, arrangement: Arrangement, checker: Checker) -> Sampler:
     return Sampler(
         session.communicator,
         session.clock,
         session.protocol,
         session.resolution_s,
-        operation,
+        arrangement,
         session.board,
         checker,
     )
 
 
-def _verify_one(checker: Checker, session: Session, operation: tuple[Step, ...]) -> None:
+def _verify_one(checker: Checker, session: Session, arrangement: Arrangement) -> None:
     """Run one operation on known contents and look at its result."""
     if checker.case.collective == "barrier":
         return
     checker.prepare()
-    run(
-        session.board.around((), operation) if session.board else operation,
-        *np.zeros((2, 1), np.int64),
-    )
+    run(around(session.board, (), arrangement.once), *np.zeros((2, 1), np.int64))
     checker.check()
+
+
+def _on_common_clock(clock: CommonClock, stamps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Starts and stops on the common clock; the device's times are no stamps."""
+    return np.concatenate([clock.to_common_ns(stamps[:2]), stamps[2:]])
 
 
 def gather_sample(communicator: Any, stamps: NDArray[np.int64], batch: int) -> Sample | None:
@@ -156,12 +166,13 @@ def gather_sample(communicator: Any, stamps: NDArray[np.int64], batch: int) -> S
     Parameters
     ----------
     communicator : mpi4py.MPI.Comm
-    stamps : shape (2, repetition), starts and stops of this rank in ns; as many on every rank
+    stamps : shape (2 or 3, repetition), in ns; as many on every rank
+        Starts, stops and device's times of this rank.
     batch : operations between the two
     """
     ranks, repetitions = communicator.size, stamps.shape[1]
     is_root = communicator.rank == 0
-    whole = np.empty((2, repetitions, ranks), np.int64) if is_root else None
+    whole = np.empty((len(stamps), repetitions, ranks), np.int64) if is_root else None
     rows = max(_BLOCK_STAMPS // ranks, 1)
     for first in range(0, repetitions, rows):
         mine = np.ascontiguousarray(stamps[:, first : first + rows])
@@ -169,4 +180,7 @@ def gather_sample(communicator: Any, stamps: NDArray[np.int64], batch: int) -> S
         communicator.Gather(mine, block)
         if whole is not None and block is not None:
             whole[:, first : first + rows] = block.transpose(1, 2, 0)
-    return None if whole is None else Sample(start_ns=whole[0], stop_ns=whole[1], batch=batch)
+    if whole is None:
+        return None
+    device_ns = whole[2] if len(whole) > 2 else None
+    return Sample(start_ns=whole[0], stop_ns=whole[1], batch=batch, device_ns=device_ns)

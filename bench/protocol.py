@@ -8,11 +8,27 @@ from dataclasses import dataclass
 from .errors import CaseError
 from .skew import parse_skew
 
-__all__ = ["MODES", "STOPPINGS", "SYNCHRONISATIONS", "WARMINGS", "Protocol"]
+__all__ = [
+    "METRICS",
+    "MODES",
+    "REGISTRATIONS",
+    "STOPPINGS",
+    "SYNCHRONISATIONS",
+    "WARMINGS",
+    "Protocol",
+]
 
-MODES = ("latency", "throughput")
+MODES = ("latency", "throughput", "graph")
 """``latency``: one operation per sample. ``throughput``: `batch` operations queued back to back per
-sample, one completion; a sample's time is (stop - start) / batch. The two are never mixed."""
+sample, one completion; a sample's time is (stop - start) / batch. ``graph``: the same captured in a
+CUDA graph. They are never mixed."""
+
+METRICS = ("host", "device")
+"""``host``: from the call to the completed wait, by the host's clock. ``device``: from an open gate
+to completion, by events on the device; the launch is hidden. Latency only, and never mixed."""
+
+REGISTRATIONS = ("none", "buffer", "window")
+"""Whether NCCL knows the buffers beforehand: not at all, registered, or as symmetric windows."""
 
 SYNCHRONISATIONS = ("barrier", "window", "none")
 """How ranks start a sample: after a barrier, at a time of a common clock, or as they come."""
@@ -30,6 +46,12 @@ class Protocol:
 
     mode: str = "latency"
     """One of `MODES`."""
+
+    metric: str = "host"
+    """One of `METRICS`."""
+
+    registration: str = "none"
+    """One of `REGISTRATIONS`."""
 
     synchronisation: str = "barrier"
     """One of `SYNCHRONISATIONS`."""
@@ -74,6 +96,8 @@ class Protocol:
     def __post_init__(self) -> None:
         for field, expected in (
             ("mode", MODES),
+            ("metric", METRICS),
+            ("registration", REGISTRATIONS),
             ("synchronisation", SYNCHRONISATIONS),
             ("stopping", STOPPINGS),
             ("warming", WARMINGS),
@@ -108,4 +132,9 @@ class Protocol:
             raise CaseError(
                 f"protocol.batch: found {self.batch} in latency mode, expected 1 (one operation "
                 "per sample); use throughput mode for batches"
+            )
+        if self.metric == "device" and self.mode != "latency":
+            raise CaseError(
+                f"protocol.metric: found device in {self.mode} mode, expected host: only a gate "
+                "hides the launch, and it holds one operation"
             )

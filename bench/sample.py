@@ -6,6 +6,10 @@ repetition are told apart (s = start, e = stop, r runs over the ranks):
     local_max           max_r (e_r - s_r)           needs no common clock
     makespan            max_r e_r - min_r s_r       needs a common clock
     after_last_arrival  max_r e_r - max_r s_r       needs a common clock
+
+and a fourth by the devices' own timers (d = time between two events on the stream of a rank):
+
+    device              max_r d_r
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ __all__ = [
     "default_statistic",
 ]
 
-STATISTICS = ("local_max", "makespan", "after_last_arrival")
+STATISTICS = ("local_max", "makespan", "after_last_arrival", "device")
 """Names of the statistics of one repetition."""
 
 DEFAULT_STATISTIC = {"barrier": "local_max", "window": "makespan", "none": "local_max"}
@@ -48,6 +52,8 @@ def default_statistic(protocol: Protocol) -> str:
     """Return the statistic of a protocol: waiting for ranks that are late on purpose is none."""
     if protocol.skew:
         return "after_last_arrival"
+    if protocol.metric == "device":
+        return "device"
     return DEFAULT_STATISTIC[protocol.synchronisation]
 
 
@@ -57,6 +63,7 @@ LABELS = {
     "ranks_per_gpu": "several ranks on one GPU",
     "skew": "ranks late on purpose",
     "pair_rounds": "other pairs of ranks at the same time",
+    "stub": "a stub in place of the GPU and its libraries: no figure of NCCL or CUDA",
 }
 """Conditions under which a measurement enters no fit by default, with their meaning."""
 
@@ -74,18 +81,24 @@ class Sample:
     batch: int = 1
     """Operations between the two stamps; messages, two a round trip, for ping_pong."""
 
+    device_ns: NDArray[np.int64] | None = None
+    """Shape (repetition, rank): time between two events on the device's stream that enclose the
+    operations; None where there is no such stream."""
+
     def __post_init__(self) -> None:
-        for name in ("start_ns", "stop_ns"):
-            array = getattr(self, name)
+        arrays = {"start_ns": self.start_ns, "stop_ns": self.stop_ns}
+        if self.device_ns is not None:
+            arrays["device_ns"] = self.device_ns
+        for name, array in arrays.items():
             if array.ndim != 2 or array.dtype != np.int64:
                 raise CaseError(
                     f"sample.{name}: found {array.dtype} {array.shape}, "
                     "expected int64 (repetition, rank)"
                 )
-        if self.start_ns.shape != self.stop_ns.shape:
-            raise CaseError(
-                f"sample.stop_ns: found shape {self.stop_ns.shape}, expected {self.start_ns.shape}"
-            )
+            if array.shape != self.start_ns.shape:
+                raise CaseError(
+                    f"sample.{name}: found shape {array.shape}, expected {self.start_ns.shape}"
+                )
         if self.batch < 1:
             raise CaseError(f"sample.batch: found {self.batch}, expected at least 1")
 
@@ -109,9 +122,13 @@ class Sample:
         Raises
         ------
         CaseError
-            If the statistic is not one of `STATISTICS`.
+            If the statistic is not one of `STATISTICS`, or the device's times were not taken.
         """
-        if statistic == "local_max":
+        if statistic == "device" and self.device_ns is None:
+            raise CaseError("statistic: found device, expected another: no device took these times")
+        if statistic == "device" and self.device_ns is not None:
+            longest_ns = self.device_ns.max(axis=1)
+        elif statistic == "local_max":
             longest_ns = (self.stop_ns - self.start_ns).max(axis=1)
         elif statistic == "makespan":
             longest_ns = self.stop_ns.max(axis=1) - self.start_ns.min(axis=1)
@@ -167,6 +184,9 @@ class Measurement:
     """Why the figure cannot be believed: ``physics``, faster than any link; ``late``, every sample
     began after its window; empty if it can."""
 
+    failure: str = ""
+    """Why the case could not be measured; its samples are empty then."""
+
     stopped_by: str = "fixed"
     """Why sampling ended, within this launch: ``fixed``, ``precision``, ``time``, ``samples``, or
     ``windows`` where too many came too late."""
@@ -211,6 +231,9 @@ class Campaign:
 
     launches: tuple[Launch, ...]
     measurements: tuple[Measurement, ...]
+    failed: tuple[Measurement, ...] = ()
+    """Cases that could not be measured, each with its `failure`."""
+
     imported: tuple[ImportedTable, ...] = ()
     """Figures of other programs, one table per log."""
 

@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..native import Step
+    from .arrangement import Arrangement
     from .board import Board
     from .checker import Checker
     from .clock import CommonClock
     from .protocol import Protocol
 
-    Stamps = NDArray[np.int64]  # (2, samples): starts and stops on this rank
+    # (2, samples): starts and stops on this rank; a third row holds the device's times, if any
+    Stamps = NDArray[np.int64]
 
-__all__ = ["Sampler", "Taken"]
+__all__ = ["Sampler", "Taken", "around"]
 
 _STEADY_CHUNK = 10  # samples whose median is compared with that of the ones before
 _STEADY_GAIN = 0.95  # warm-up goes on while a chunk's median is below this share of the best so far
@@ -68,7 +70,9 @@ class Sampler:
     clock: CommonClock
     protocol: Protocol
     resolution_s: float
-    operation: tuple[Step, ...]
+    arrangement: Arrangement
+    """What one sample runs."""
+
     board: Board | None = None
     """Where this rank says what it does."""
 
@@ -137,10 +141,10 @@ class Sampler:
         steps = self._around(self._barrier())
         for _ in range(wanted):
             self.checker.prepare()
-            self._verified.append(_stamp(steps, 1, 1))
+            self._verified.append(self._stamp(steps, 1)[:2])
             self.checker.check()
         self.checker.prepare()  # what an operation that writes nothing leaves must stay wrong
-        _stamp(steps, 1, 1)  # and the next sample finds caches as the others do
+        self._stamp(steps, 1)  # and the next sample finds caches as the others do
         return monotonic_ns() - began_ns
 
     def _affordable(self) -> int:
@@ -191,9 +195,7 @@ class Sampler:
 
     def _around(self, start: tuple[Step, ...]) -> tuple[Step, ...]:
         """Return the steps of one sample."""
-        if self.board is None:
-            return (*start, *self.operation)
-        return self.board.around(start, self.operation)
+        return around(self.board, start, self.arrangement.steps)
 
     def _barrier(self) -> tuple[Step, ...]:
         if self.protocol.synchronisation == "none":
@@ -203,7 +205,7 @@ class Sampler:
     def _after_barrier(self, count: int) -> Stamps:
         """Run the loop once, every sample after a barrier unless the protocol wants none."""
         start = (*self._barrier(), *delay_steps(self._delays_ns(count)))
-        return _stamp(self._around(start), count, self.protocol.batch)
+        return self._stamp(self._around(start), count)
 
     def _delays_ns(self, count: int) -> NDArray[np.int64]:
         """How late this rank arrives at each of the next samples."""
@@ -226,7 +228,7 @@ class Sampler:
             return self._after_barrier(count)
         opens_ns = agree_on_windows(self.communicator, self.clock, count, int(self._pace_ns))
         opens_ns += self._delays_ns(count)
-        stamps = _stamp(self._around((spin_step(opens_ns),)), count, self.protocol.batch)
+        stamps = self._stamp(self._around((spin_step(opens_ns),)), count)
         late = (stamps[0] - opens_ns > LATE_NS).astype(np.int64)
         self.communicator.Allreduce(load_mpi().IN_PLACE, late, op=load_mpi().MAX)
         self._attempts += count
@@ -239,10 +241,14 @@ class Sampler:
     def _times_s(self, stamps: Stamps) -> NDArray[np.float64]:
         """The default statistic of each sample, in seconds, the same on every rank."""
         statistic = default_statistic(self.protocol)
+        if statistic == "device":
+            longest_ns = stamps[2].copy()
+            self.communicator.Allreduce(load_mpi().IN_PLACE, longest_ns, op=load_mpi().MAX)
+            return np.asarray(longest_ns * (1e-9 / self.protocol.batch))
         if statistic == "local_max":
             return np.asarray(self._durations_ns(stamps) * (1e-9 / self.protocol.batch))
         mpi = load_mpi()
-        common = self.clock.to_common_ns(stamps)
+        common = self.clock.to_common_ns(stamps[:2])
         first, last = np.empty_like(common[0]), np.empty_like(common[1])
         which = mpi.MIN if statistic == "makespan" else mpi.MAX
         self.communicator.Allreduce(np.ascontiguousarray(common[0]), first, op=which)
@@ -262,8 +268,30 @@ class Sampler:
         if self.communicator.bcast(old):
             self.clock.synchronise()
 
+    def _stamp(self, steps: tuple[Step, ...], samples: int) -> Stamps:
+        """Run the loop; as often as the device's timer has room for, where there is one."""
+        timer, loops = self.arrangement.timer, self.arrangement.loops
+        stamps = np.zeros((3 if timer else 2, samples), np.int64)
+        room = timer.rows if timer else max(samples, 1)
+        for first in range(0, samples, room):
+            part = stamps[:, first : first + room]
+            run(steps, part[0], part[1], offset=first, batch=loops)
+            if timer:
+                part[2] = timer.read(part.shape[1])
+        return stamps
 
-def _stamp(steps: tuple[Step, ...], samples: int, batch: int) -> Stamps:
-    stamps = np.zeros((2, samples), np.int64)
-    run(steps, stamps[0], stamps[1], batch=batch)
-    return stamps
+
+def around(
+    board: Board | None, start: tuple[Step, ...], operation: tuple[Step, ...]
+) -> tuple[Step, ...]:
+    """Return the steps of one sample: what prepares it comes before the common start.
+
+    Parameters
+    ----------
+    board : where this rank says what it does
+    start : what makes the ranks start together, group ``before``
+    operation : the transport's steps; those of ``before`` queue what the start then releases
+    """
+    prepare = tuple(step for step in operation if step.group == "before")
+    rest = tuple(step for step in operation if step.group != "before")
+    return (*prepare, *start, *rest) if board is None else board.around((*prepare, *start), rest)

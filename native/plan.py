@@ -56,7 +56,7 @@ class Step:
 class StepError(RuntimeError):
     """A step returned a code that it does not accept."""
 
-    def __init__(self, step: int, iteration: int, code: int) -> None:
+    def __init__(self, step: int, iteration: int, code: int, function: int = 0) -> None:
         super().__init__(f"step {step} returned {code} in iteration {iteration}")
         self.step = step
         """Its position in the plan."""
@@ -64,9 +64,11 @@ class StepError(RuntimeError):
         """The sample it happened in, counted from `offset`."""
         self.code = code
         """What it returned."""
+        self.function = function
+        """Address of the function that returned it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.step, self.iteration, self.code)
+        return type(self), (self.step, self.iteration, self.code, self.function)
 
 
 def run(
@@ -96,7 +98,7 @@ def run(
     )
     completed, failed, code = _timing.run_plan(described, start_ns, stop_ns, offset, batch)
     if failed >= 0:
-        raise StepError(failed, offset + completed, code)
+        raise StepError(failed, offset + completed, code, described[failed][0])
 
 
 def run_in_python(
@@ -127,4 +129,4 @@ def _call(steps: Sequence[tuple[int, Step]], index: int, sample: int) -> None:
         signature = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_uint64] * len(words))
         code = signature(step.function)(*[word & 0xFFFF_FFFF_FFFF_FFFF for word in words])
         if step.ok and code not in step.ok:
-            raise StepError(number, sample, code)
+            raise StepError(number, sample, code, step.function)

@@ -71,3 +71,22 @@ def compile_c(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], 
         return library
 
     return compile_
+
+
+@pytest.fixture(scope="session")
+def gpu_stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stub of libcuda and libnccl; COLLCAST_STUB takes its path."""
+    return _build_stub(tmp_path_factory.mktemp("stub") / "stub.so")
+
+
+@pytest.fixture(scope="session")
+def old_gpu_stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same without ncclAlltoAll, as before NCCL 2.28."""
+    return _build_stub(tmp_path_factory.mktemp("stub") / "old.so", "-DSTUB_NO_ALLTOALL")
+
+
+def _build_stub(library: Path, *flags: str) -> Path:
+    sources = sorted((Path(__file__).parent / "stub").glob("*.c"))
+    command = ["cc", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-pthread", *flags]
+    subprocess.run([*command, "-o", library, *sources, "-lrt", "-lm"], check=True)
+    return library

@@ -18,11 +18,14 @@ ORDER = [
     ["bench.sample"],
     ["bench.store"],
     # ---- analysis may import up to here ----
+    ["bench.stub"],
+    ["bench.driver"],
     ["bench.board", "bench.launcher", "bench.topology", "bench.timer"],
     ["bench.algorithms", "bench.bits", "bench.counts"],
     ["bench.collectives"],
     ["bench.pattern", "bench.support"],
     ["bench.mpi", "bench.buffers", "bench.checker", "bench.sweep"],
+    ["bench.nccl", "bench.arrangement"],
     ["bench.transports", "bench.device", "bench.groups", "bench.world"],
     [
         "bench.nvml",
@@ -35,7 +38,7 @@ ORDER = [
     ],
     ["bench.sync"],
     ["bench.sampling"],
-    ["bench.measure"],
+    ["bench.measure", "bench.room"],
     ["bench.pairs"],
     ["bench.campaign", "bench.doctor", "bench.resume"],
     ["bench.commands"],

@@ -11,7 +11,7 @@ import click
 from .options import form_option, statistic_option
 
 if TYPE_CHECKING:
-    from ...bench.sample import Campaign
+    from ...bench.sample import Campaign, Measurement
     from ..dataset import Dataset, Row, SeriesKey
     from ..reach import Reach, Reference
     from .view import Filter
@@ -127,6 +127,8 @@ def _print_rows(
         for key, members in series:
             _print_series(key, members, percentiles, found, reached)
         _print_references(rows, references, fabric_name)
+        for failed in campaign.failed:
+            click.echo(f"failed: {_case_text(failed)}: {failed.failure}")
         return
     columns = (*CSV_COLUMNS, *(f"p{percentile:g}_us" for percentile in percentiles))
     values = [
@@ -137,7 +139,17 @@ def _print_rows(
     if form == "csv":
         print_csv(columns, values)
     else:
-        print_json({"rows": values})
+        failures = [{"case": _case_text(one), "failure": one.failure} for one in campaign.failed]
+        print_json({"rows": values} | ({"failed": failures} if failures else {}))
+
+
+def _case_text(found: Measurement) -> str:
+    """Name a case that has no row."""
+    from ...bench.units import format_bytes
+
+    case = found.case
+    size = format_bytes(case.message_bytes)
+    return f"{case.collective} {case.transport} {case.dtype} {size} on {found.ranks} ranks"
 
 
 def row_values(row: Row, reach: Reach | None = None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ..support import refusal
 from ..sweep import ALL_PAIRS
 from ..units import parse_seconds
 from .choices import check_algorithms, chosen_here, parse_varied
+from .gpu_options import check_queued, metric_of
 from .progress import PARENT_VARIABLE
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def build_options(given: dict[str, Any]) -> Options:
     counts = parse_counts(given["counts"], given["seed"])
     if counts != UNIFORM and "all_to_allv" not in given["collectives"]:
         raise CaseError(f"counts: found {given['counts']} without all_to_allv, expected both")
+    check_queued(given, transports)
     check_algorithms(given["algorithm"], given["collectives"], transports)
     varied = parse_varied(given["vary"])
     started = launched_rank(os.environ) is not None  # then the launch's size is not known yet
@@ -160,7 +162,7 @@ def build_options(given: dict[str, Any]) -> Options:
             "counts": counts,
         },
         pair=given["pair"],
-        protocol=_protocol(given),
+        protocol=_protocol(given, metric_of(given, transports)),
         ranks_per_gpu=given["ranks_per_gpu"],
         launches=given["launches"],
         rank_map=given["rank_map"],
@@ -227,10 +229,12 @@ def _timeout_s(text: str) -> float:
     return seconds
 
 
-def _protocol(given: dict[str, Any]) -> Protocol:
+def _protocol(given: dict[str, Any], metric: str) -> Protocol:
     repetitions, warmup, mode = given["repetitions"], given["warmup"], given["protocol"]
     return Protocol(
         mode=mode,
+        metric=metric,
+        registration=given["registration"],
         synchronisation=given["sync"],
         stopping="precision" if repetitions is None else "fixed",
         repetitions=_MOST_REPETITIONS if repetitions is None else repetitions,
@@ -238,7 +242,7 @@ def _protocol(given: dict[str, Any]) -> Protocol:
         budget_s=parse_seconds(given["budget"]),
         warming="steady" if warmup is None else "fixed",
         warmup=_MOST_WARMUP if warmup is None else warmup,
-        batch=given["batch"] or (BATCH if mode == "throughput" else 1),
+        batch=given["batch"] or (1 if mode == "latency" else BATCH),
         seed=given["seed"],
         verify_share=given["verify"],
         pair_rounds=given["pair_rounds"],

@@ -158,12 +158,15 @@ def _measure_on(
     observer = open_observer(group, environment.location, monitor)
     folder, protocol = board_folder(options.output), options.protocol_on(group.size)
     with Watchdog(board, group.rank, options.timeout_s, lambda: _end_hang(folder, options)):
-        run_sweep(
+        failed = run_sweep(
             group, cases, protocol, environment, options.output, launch, show, board,
             observer=observer,
-            replace=options.force and launch == 0,
+            fresh=options.force and launch == 0,
         )  # fmt: skip
         group.Barrier()
+    if failed and group.rank == 0:
+        reason = next(iter(failed.values()))
+        click.echo(f"collcast: {len(failed)} of {len(cases)} cases failed: {reason}", err=True)
 
 
 def user_command() -> tuple[str, ...]:

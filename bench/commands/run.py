@@ -17,6 +17,7 @@ from ..errors import CaseError
 from ..launcher import launched_rank
 from ..protocol import MODES, SYNCHRONISATIONS
 from .choices import parse_algorithms, read_design
+from .gpu_options import gpu_options
 from .options import BATCH, WITH_RESUME, Options, build_options
 
 if TYPE_CHECKING:
@@ -73,7 +74,10 @@ def _names() -> str:
 @_choice("--protocol", MODES)
 @_choice("--sync", SYNCHRONISATIONS)
 @click.option(
-    "--transport", default="", callback=_parse_transports, help="mpi (host), staged (device)."
+    "--transport",
+    default="",
+    callback=_parse_transports,
+    help="mpi (host), staged or nccl (device); several are interleaved.",
 )
 @click.option(
     "--algorithm",
@@ -88,6 +92,7 @@ def _names() -> str:
     metavar="NAME=A,B",
     help="One launch per value of an environment variable, as NCCL_ALGO=Ring,Tree; repeatable.",
 )
+@gpu_options
 @_choice("--memory", ("host", "device"))
 @click.option(
     "--ranks-per-gpu",
@@ -120,7 +125,9 @@ def _names() -> str:
     "--warmup", type=click.IntRange(0, 10**8), help="Samples to drop, instead of until steady."
 )
 @click.option(
-    "--batch", type=click.IntRange(1, 10**8), help=f"Operations per throughput sample [{BATCH}]."
+    "--batch",
+    type=click.IntRange(1, 10**8),
+    help=f"Operations per sample of throughput or graph [{BATCH}].",
 )
 @click.option(
     "--verify",

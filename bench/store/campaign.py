@@ -89,9 +89,11 @@ def read_campaign(path: Path) -> Campaign:
                 measurements[entry.number] = keeper.keep(entry.value, entry.number)
             else:
                 imported[entry.number] = entry.value
+    ordered = [measurements[number] for number in sorted(measurements)]
     return Campaign(
         launches=tuple(launches[number] for number in sorted(launches)),
-        measurements=tuple(measurements[number] for number in sorted(measurements)),
+        measurements=tuple(found for found in ordered if not found.failure),
+        failed=tuple(found for found in ordered if found.failure),
         imported=tuple(imported[number] for number in sorted(imported)),
     )
 
@@ -110,7 +112,7 @@ def write_campaign(path: Path, campaign: Campaign) -> None:
     def fill(file: Any) -> Root:
         for launch in campaign.launches:
             write_launch(file, launch)
-        for number, measurement in enumerate(campaign.measurements):
+        for number, measurement in enumerate(campaign.measurements + campaign.failed):
             write_case(file, measurement, number)
         for number, table in enumerate(campaign.imported):
             write_imported(file, table, number)
@@ -259,7 +261,7 @@ def _expect_launches(campaign: Campaign) -> None:
     numbers = [launch.number for launch in campaign.launches]
     if len(set(numbers)) != len(numbers):
         raise StoreError(f"campaign.launches: found numbers {numbers}, expected each once")
-    for measurement in campaign.measurements:
+    for measurement in campaign.measurements + campaign.failed:
         if measurement.launch not in numbers:
             raise StoreError(
                 f"measurement.launch: found {measurement.launch}, expected one of {numbers}"

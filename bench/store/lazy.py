@@ -54,6 +54,11 @@ class StoredSample(Sample):
         return self._load().stop_ns
 
     @property
+    def device_ns(self) -> NDArray[np.int64] | None:
+        """Shape (repetition, rank): time between two events on the device's stream, or None."""
+        return self._load().device_ns
+
+    @property
     def repetitions(self) -> int:
         """Number of repetitions."""
         return self._shape[0]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["read_sample", "write_sample"]
 
 _CHUNK_ELEMENTS = 1 << 17  # 1 MiB: what HDF5 caches, and what a reader of one block decodes
-_ARRAYS = ("start_ns", "stop_ns")
+_ARRAYS = ("start_ns", "stop_ns", "device_ns")
 
 
 def write_sample(group: Any, sample: Sample) -> None:
@@ -55,6 +55,9 @@ def write_sample(group: Any, sample: Sample) -> None:
     group.attrs.create("origin_ns", np.int64(origin_ns))
     _write_integers(group, "gap_ns", start_ns.shape, gaps)
     _write_integers(group, "duration_ns", start_ns.shape, durations)
+    device_ns = sample.device_ns
+    if device_ns is not None:
+        _write_integers(group, "device_ns", start_ns.shape, lambda i, j: device_ns[i:j])
 
 
 def read_sample(node: Node) -> Sample:
@@ -70,12 +73,14 @@ def read_sample(node: Node) -> Sample:
         raise StoreError(
             f"{node.where}/duration_ns: found shape {duration_ns.shape}, expected {gap_ns.shape}"
         )
+    device_ns = node.integers("device_ns") if "device_ns" in node.names() else None
     stop_ns = np.add(gap_ns, duration_ns, out=gap_ns)  # in place: a case may be large
     np.cumsum(stop_ns, axis=0, out=stop_ns)
     stop_ns += np.int64(node.integer("origin_ns"))
     return Sample(
         start_ns=np.subtract(stop_ns, duration_ns, out=duration_ns),
         stop_ns=stop_ns,
+        device_ns=device_ns,
         **read_fields(node, Sample, without=_ARRAYS),
     )
 

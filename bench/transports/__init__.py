@@ -1,6 +1,7 @@
 """Ways through which ranks communicate, behind one small protocol.
 
-A transport turns a case into steps of a call plan; it never runs them.
+A transport turns a case into steps of a call plan; it never runs them. One whose calls only queue
+work also has `arrange` (how that is timed), `abort` and `close`.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Transport(Protocol):
         """Return the steps of one operation, groups ``timed`` and ``complete``."""
         ...
 
-    def describe(self, code: int) -> str:
-        """Return the library's text for an error code."""
+    def describe(self, code: int, function: int = 0) -> str:
+        """Return the library's text for an error code that a function, by address, returned."""
         ...
 
 
@@ -54,4 +55,8 @@ def open_transport(name: str, communicator: Any, hosts: Sequence[str] = ()) -> T
         from .staged import StagedTransport
 
         return StagedTransport(communicator, hosts=hosts)
-    raise TransportError(f"transport: {name} is not available yet, expected mpi or staged")
+    if name == "nccl":
+        from .nccl import NcclTransport
+
+        return NcclTransport(communicator)
+    raise TransportError(f"transport: found {name}, expected mpi, staged or nccl")

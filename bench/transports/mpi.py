@@ -122,7 +122,7 @@ class MpiTransport:
             function = needed_address(name)
         return (Step(function, tuple(words[word] for word in arguments.split()), "timed"),)
 
-    def describe(self, code: int) -> str:
+    def describe(self, code: int, function: int = 0) -> str:  # noqa: ARG002
         """Return MPI's text for an error code."""
         return str(load_mpi().Get_error_string(code))
 

@@ -6,12 +6,11 @@ The copies are the CUDA driver's synchronous ones, ``cuMemcpyDtoH_v2(host, devic
 
 from __future__ import annotations
 
-import ctypes
 from typing import TYPE_CHECKING, Any
 
 from ...native import Step
 from ..buffers import Buffers, pointer_of
-from ..errors import TransportError
+from ..driver import Driver, open_driver
 from .mpi import MpiTransport
 
 if TYPE_CHECKING:
@@ -28,10 +27,8 @@ class StagedTransport:
     Parameters
     ----------
     communicator : mpi4py.MPI.Comm
-    driver : str
-        Path of the CUDA driver; tests give a stub.
-    allocate : callable, optional
-        bytes -> pinned host array of uint8; CuPy's pinned memory by default.
+    driver : Driver, optional
+        The CUDA driver; tests give a stub's.
     hosts : sequence of str
         As `MpiTransport` takes them.
     """
@@ -39,23 +36,13 @@ class StagedTransport:
     name = "staged"
 
     def __init__(
-        self,
-        communicator: Any,
-        driver: str = "libcuda.so.1",
-        allocate: Any = None,
-        hosts: Sequence[str] = (),
+        self, communicator: Any, driver: Driver | None = None, hosts: Sequence[str] = ()
     ) -> None:
         self._mpi = MpiTransport(communicator, hosts)
-        self._allocate = allocate or _pinned
+        self._driver = driver or open_driver()
         self._host: dict[str, Any] = {}
-        try:
-            library = ctypes.CDLL(driver)
-        except OSError as error:
-            raise TransportError(
-                f"staged: found no CUDA driver ({error}), expected {driver}; use --memory host"
-            ) from error
-        self._to_host = _address(library.cuMemcpyDtoH_v2)
-        self._to_device = _address(library.cuMemcpyHtoD_v2)
+        self._to_host = self._driver.address("cuMemcpyDtoH_v2")
+        self._to_device = self._driver.address("cuMemcpyHtoD_v2")
 
     def operation(self, case: Case, buffers: Buffers) -> tuple[Step, ...]:
         """Return copy down, collective, copy up; all ``timed``."""
@@ -70,9 +57,10 @@ class StagedTransport:
             Step(self._to_device, up, "timed"),
         )
 
-    def describe(self, code: int) -> str:
+    def describe(self, code: int, function: int = 0) -> str:
         """Return a text for an error code of MPI or the driver."""
-        return f"CUDA driver or MPI error {code}"
+        ours = function in {self._to_host, self._to_device}
+        return self._driver.describe(code) if ours else self._mpi.describe(code)
 
     def _staging(self, case: Case, buffers: Buffers) -> Buffers:
         """Host arrays that lie to each other as the device's do."""
@@ -91,15 +79,5 @@ class StagedTransport:
     def _region(self, name: str, size_bytes: int) -> Any:
         held = self._host.get(name)
         if held is None or held.nbytes < size_bytes:
-            held = self._host[name] = self._allocate(size_bytes)
+            held = self._host[name] = self._driver.pinned(size_bytes)
         return held
-
-
-def _address(function: Any) -> int:
-    return int(ctypes.cast(function, ctypes.c_void_p).value or 0)
-
-
-def _pinned(size_bytes: int) -> Any:
-    import cupyx
-
-    return cupyx.empty_pinned(size_bytes, "u1")

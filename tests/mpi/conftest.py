@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import tempfile
@@ -15,10 +16,12 @@ from collcast.bench.launcher import launched_rank
 from collcast.bench.measure import Session
 from collcast.bench.mpi import load_mpi
 from collcast.bench.protocol import Protocol
+from collcast.bench.stub import STUB_VARIABLE
 from collcast.bench.transports import open_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -63,3 +66,51 @@ def session(world: Any) -> Callable[..., Session]:
         )
 
     return make
+
+
+@pytest.fixture
+def stub_session(
+    world: Any, gpu_stub: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Session]]:
+    """A function (transport, protocol fields) -> Session on the stub's device memory."""
+    monkeypatch.setenv(STUB_VARIABLE, str(gpu_stub))
+    monkeypatch.setenv("STUB_DELAY_US", "100")
+    opened: list[Any] = []
+
+    def make(
+        name: str = "nccl", communicator: Any = None, largest_bytes: int = 1 << 16, **protocol: Any
+    ) -> Session:
+        communicator = communicator or world
+        opened.append(open_transport(name, communicator))
+        return Session(
+            communicator=communicator,
+            transports={name: opened[-1]},
+            pool=BufferPool(largest_bytes, "device"),
+            protocol=Protocol(**{"repetitions": 3, "warmup": 1, **protocol}),
+            clock=CommonClock(communicator, ["host"] * communicator.size),
+            launch=0,
+        )
+
+    yield make
+    for transport in opened:
+        getattr(transport, "close", lambda: None)()
+
+
+@pytest.fixture
+def stub_log(gpu_stub: Path) -> Callable[[], list[str]]:
+    """A function that returns the names of the stub's calls so far, oldest first."""
+
+    class Call(ctypes.Structure):
+        _fields_ = (
+            ("name", ctypes.c_char_p), ("count", ctypes.c_int64), ("words", ctypes.c_int64 * 8),
+        )  # fmt: skip
+
+    library = ctypes.CDLL(str(gpu_stub))
+
+    def read() -> list[str]:
+        count = ctypes.c_int64.in_dll(library, "stub_calls").value
+        log = (Call * (1 << 14)).in_dll(library, "stub_log")
+        first = max(count - (1 << 14), 0)
+        return [log[i % (1 << 14)].name.decode() for i in range(first, count)]
+
+    return read

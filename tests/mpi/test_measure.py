@@ -134,7 +134,7 @@ class _Idle:
     def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
         return (Step(BUILTINS["nothing"], (), "timed"),)
 
-    def describe(self, code: int) -> str:
+    def describe(self, code: int, function: int = 0) -> str:
         return ""
 
 
@@ -201,7 +201,7 @@ class _Faulty:
         damage = Step(BUILTINS["increment"], (buffers.receive.ctypes.data + 24,), "complete")
         return (*steps, damage)
 
-    def describe(self, code: int) -> str:
+    def describe(self, code: int, function: int = 0) -> str:
         return self._real.describe(code)
 
 

@@ -59,7 +59,7 @@ class _LateNowAndThen:
         pause = Step(BUILTINS["delay"], (0,), "after", table)
         return (*steps, pause) if self._late else steps
 
-    def describe(self, code: int) -> str:
+    def describe(self, code: int, function: int = 0) -> str:
         return self._real.describe(code)
 
 
@@ -85,7 +85,7 @@ def test_warm_up_lasts_until_it_is_steady(world: Any, session: Any) -> None:
         def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
             return (Step(BUILTINS["delay"], (50_000,), "timed"),)
 
-        def describe(self, code: int) -> str:
+        def describe(self, code: int, function: int = 0) -> str:
             return ""
 
     steady = session(warming="steady", warmup=200, repetitions=5)
@@ -132,7 +132,7 @@ def test_a_spent_budget_ends_a_slow_case(world: Any, session: Any) -> None:
         def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
             return (Step(BUILTINS["delay"], (20_000_000,), "timed"),)
 
-        def describe(self, code: int) -> str:
+        def describe(self, code: int, function: int = 0) -> str:
             return ""
 
     slow = session(stopping="precision", repetitions=1000, precision=1e-9, budget_s=0.1, warmup=1)

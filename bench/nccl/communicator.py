@@ -1,0 +1,170 @@
+"""The life of an NCCL communicator: nccl4py, else CuPy, else the bare library.
+
+Rank 0 makes the unique id, MPI broadcasts it, all ranks join; call plans then hold the pointer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import TransportError
+from ..stub import stub_path
+from .library import NcclLibrary, UniqueId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["NcclCommunicator", "Provider", "open_communicator", "open_provider"]
+
+
+class Provider(Protocol):
+    """Who makes communicators: a name, the library they belong to, and three calls."""
+
+    name: str
+    library: NcclLibrary
+
+    def make_id(self) -> bytes:
+        """Return a new unique id, 128 bytes."""
+        ...
+
+    def join(self, ranks: int, rank: int, unique_id: bytes) -> tuple[int, Callable[[bool], None]]:
+        """Return a communicator's address and what ends it (True: aborts). Collective."""
+        ...
+
+
+@dataclass(slots=True)
+class NcclCommunicator:
+    """A communicator of all ranks of an mpi4py communicator."""
+
+    pointer: int
+    library: NcclLibrary
+    provider: str
+    """``nccl4py``, ``cupy`` or ``ctypes``."""
+
+    _end: Callable[[bool], None]
+
+    def close(self, *, abort: bool = False) -> None:
+        """End it; with `abort`, whatever its kernels do. Not collective then."""
+        if self.pointer:
+            self.pointer = 0
+            self._end(abort)
+
+
+def open_communicator(communicator: Any, provider: Provider | None = None) -> NcclCommunicator:
+    """Return an NCCL communicator of the same ranks in the same order. Collective.
+
+    Raises
+    ------
+    TransportError
+        If there is no NCCL, or it refuses.
+    """
+    found = provider or open_provider()
+    unique_id: bytes = communicator.bcast(found.make_id() if communicator.rank == 0 else None)
+    pointer, end = found.join(communicator.size, communicator.rank, unique_id)
+    return NcclCommunicator(pointer, found.library, found.name, end)
+
+
+def open_provider() -> Provider:
+    """Return the best provider of this process.
+
+    Raises
+    ------
+    TransportError
+        If neither nccl4py nor CuPy brings an NCCL.
+    """
+    if stub_path():
+        return CtypesProvider(stub_path())
+    reasons = []
+    for kind in (Nccl4pyProvider, CupyProvider):
+        try:
+            return kind()
+        except Exception as error:  # neither names the errors of a missing library
+            reasons.append(f"{kind.name}: {' '.join(str(error).split())}")
+    raise TransportError(f"nccl: found none ({'; '.join(reasons)}), expected an NCCL; see doctor")
+
+
+class Nccl4pyProvider:
+    """NVIDIA's binding. `init` needs ncclCommInitRankScalable (NCCL 2.23): older ones fail."""
+
+    name = "nccl4py"
+
+    def __init__(self) -> None:
+        import nccl.core
+
+        self._core = nccl.core
+        path = nccl.core.get_version().libnccl.path
+        self.library = NcclLibrary(str(path))
+        self.library.address("ncclCommInitRankScalable")
+
+    def make_id(self) -> bytes:
+        """Return a new unique id."""
+        return bytes(self._core.get_unique_id().as_bytes)
+
+    def join(self, ranks: int, rank: int, unique_id: bytes) -> tuple[int, Callable[[bool], None]]:
+        """Join; collective."""
+        core = self._core
+        config = core.NCCLConfig(blocking=True)
+        made = core.Communicator.init(ranks, rank, core.UniqueId.from_bytes(unique_id), config)
+        return int(made.ptr), lambda abort: made.abort() if abort else made.destroy()
+
+
+class CupyProvider:
+    """CuPy's binding; its library is the libnccl that it mapped into this process."""
+
+    name = "cupy"
+
+    def __init__(self) -> None:
+        import cupy.cuda.nccl
+
+        self._nccl = cupy.cuda.nccl
+        self._nccl.get_version()
+        self.library = NcclLibrary(_mapped("libnccl.so"))
+
+    def make_id(self) -> bytes:
+        """Return a new unique id; CuPy gives bytes, or a tuple of signed characters."""
+        return bytes(character % 256 for character in self._nccl.get_unique_id())
+
+    def join(self, ranks: int, rank: int, unique_id: bytes) -> tuple[int, Callable[[bool], None]]:
+        """Join; collective."""
+        signed = tuple(byte - 256 if byte > 127 else byte for byte in unique_id)
+        made = self._nccl.NcclCommunicator(ranks, signed, rank)
+        return int(made.comm), lambda abort: made.abort() if abort else made.destroy()
+
+
+class CtypesProvider:
+    """The library alone: a stub, or one that has no Python binding."""
+
+    name = "ctypes"
+
+    def __init__(self, path: str) -> None:
+        self.library = NcclLibrary(path)
+
+    def make_id(self) -> bytes:
+        """Return a new unique id."""
+        made = UniqueId()
+        self.library.call("ncclGetUniqueId", ctypes.byref(made))
+        return ctypes.string_at(ctypes.byref(made), ctypes.sizeof(made))
+
+    def join(self, ranks: int, rank: int, unique_id: bytes) -> tuple[int, Callable[[bool], None]]:
+        """Join; collective."""
+        made = ctypes.c_void_p()
+        by_value = UniqueId.from_buffer_copy(unique_id)
+        self.library.call("ncclCommInitRank", ctypes.byref(made), ranks, by_value, rank)
+        pointer = int(made.value or 0)
+
+        def end(abort: bool) -> None:
+            self.library.call("ncclCommAbort" if abort else "ncclCommDestroy", pointer)
+
+        return pointer, end
+
+
+def _mapped(name: str) -> str:
+    """The path of a library that is mapped into this process."""
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+        path = line.rpartition(" ")[2]
+        if Path(path).name.startswith(name):
+            return path
+    raise TransportError(f"nccl: found no {name} in this process, expected the one that CuPy uses")

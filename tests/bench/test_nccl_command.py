@@ -1,0 +1,150 @@
+"""``collcast run --transport nccl`` as a user would call it, on the stub of libnccl and libcuda."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from collcast.bench.store import read_campaign
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK = "--repetitions 5 --warmup 1 --quiet -o run.h5"
+
+
+def run(shell: Any, stub: Path, arguments: str, **variables: str) -> Any:
+    return shell(
+        f"collcast run {arguments} --memory device {QUICK}",
+        COLLCAST_STUB=str(stub), STUB_DELAY_US="50", **variables,
+    )  # fmt: skip
+
+
+def test_what_was_asked_for_is_what_the_file_says(
+    shell: Any, gpu_stub: Path, tmp_path: Path
+) -> None:
+    """Both metrics, and that no number here is NCCL's."""
+    for extra in ("", "--metric host", "--protocol graph --batch 4 --registration window"):
+        append = "--append" if extra else ""
+        done = run(
+            shell, gpu_stub,
+            f"all_reduce --ranks 2 --sizes 8,4K --transport nccl {extra} {append}",
+            NCCL_DEBUG="WARN",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    campaign = read_campaign(tmp_path / "run.h5")
+    protocols = [launch.protocol for launch in campaign.launches]
+    assert [(p.mode, p.metric, p.registration) for p in protocols] == [
+        ("latency", "device", "none"), ("latency", "host", "none"), ("graph", "host", "window"),
+    ]  # fmt: skip
+    environment = campaign.launches[0].environment
+    assert environment.nccl_version == "stub 2.99.0 (ctypes)"
+    assert environment.variables["NCCL_DEBUG"] == "WARN"
+    assert environment.device_timer_ns > 0
+    assert {m.wrong for m in campaign.measurements} == {0}
+    assert all("stub" in m.labels for m in campaign.measurements)
+    assert all((m.sample.device_ns > 0).all() for m in campaign.measurements)
+    assert {m.sample.batch for m in campaign.measurements} == {1, 4}
+    rows = json.loads(shell("collcast show run.h5 --format json").stdout)["rows"]
+    assert sorted({(row["protocol"], row["statistic"]) for row in rows}) == [
+        ("graph", "local_max"), ("latency", "local_max"), ("latency device", "device"),
+    ]  # fmt: skip
+
+
+def test_nccl_and_staged_mpi_are_interleaved_in_one_file(
+    shell: Any, gpu_stub: Path, tmp_path: Path
+) -> None:
+    done = run(
+        shell, gpu_stub, "all_gather all_to_all --ranks 2 --sizes 4K --transport nccl,staged"
+    )
+    assert done.returncode == 0, done.stderr
+    campaign = read_campaign(tmp_path / "run.h5")
+    assert campaign.launches[0].protocol.metric == "host"
+    assert sorted((m.case.transport, m.wrong) for m in campaign.measurements) == [
+        ("nccl", 0), ("nccl", 0), ("staged", 0), ("staged", 0),
+    ]  # fmt: skip
+
+
+def test_a_size_without_room_is_recorded_and_the_others_are_measured(
+    shell: Any, gpu_stub: Path, tmp_path: Path
+) -> None:
+    arguments = "all_reduce --ranks 2 --sizes 4K,1M,4M --transport nccl"
+    done = run(shell, gpu_stub, arguments, STUB_MEMORY_BYTES="3000000")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 3 cases failed: rank 0: buffers: no device memory for 2 x 4194304 B" in done.stderr
+    campaign = read_campaign(tmp_path / "run.h5")
+    assert sorted(m.case.message_bytes for m in campaign.measurements) == [4096, 1 << 20]
+    (failed,) = campaign.failed
+    assert failed.case.message_bytes == 4 << 20
+    assert "out of memory" in failed.failure
+    shown = shell("collcast show run.h5").stdout
+    assert "failed: all_reduce nccl float32 4M on 2 ranks: rank 0: buffers" in shown
+    again = shell("collcast run --resume run.h5", COLLCAST_STUB=str(gpu_stub), STUB_DELAY_US="50")
+    assert again.returncode == 0, again.stderr
+    assert 4 << 20 in {
+        m.case.message_bytes for m in read_campaign(tmp_path / "run.h5").measurements
+    }
+
+
+def test_no_room_at_all_is_one_line(shell: Any, gpu_stub: Path) -> None:
+    done = run(
+        shell, gpu_stub, "all_reduce --ranks 2 --sizes 4M --transport nccl",
+        STUB_MEMORY_BYTES="3000000",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "no device memory for 2 x 4194304 B" in done.stderr
+
+
+def test_an_error_of_nccl_names_everything_and_keeps_what_is_finished(
+    shell: Any, gpu_stub: Path, tmp_path: Path
+) -> None:
+    """The sixteenth call on every rank: the second case's."""
+    done = run(
+        shell, gpu_stub, "all_reduce --ranks 2 --sizes 8,16,32 --transport nccl",
+        STUB_FAIL="ncclAllReduce:16:2",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "all_reduce of " in done.stderr
+    assert "B over nccl: " in done.stderr
+    assert "ncclAllReduce: unhandled system error (NCCL result 2): stub: as asked" in done.stderr
+    assert 1 <= len(read_campaign(tmp_path / "run.h5").measurements) <= 2
+
+
+def test_an_error_on_one_rank_ends_the_job(shell: Any, gpu_stub: Path, tmp_path: Path) -> None:
+    """The other rank waits for it in vain, and is ended."""
+    done = run(
+        shell, gpu_stub, "all_reduce --ranks 2 --sizes 8,16,32 --transport nccl",
+        STUB_FAIL="ncclAllReduce:16:2:1",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "rank 1, " in done.stderr
+    assert "ncclAllReduce: unhandled system error" in done.stderr
+    assert len(read_campaign(tmp_path / "run.h5").measurements) >= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--transport nccl,staged --metric device", "metric: found device over nccl,staged"),
+        ("--transport staged --protocol graph", "protocol: found graph over staged"),
+        ("--transport staged --registration window", "registration: found window over staged"),
+        ("--transport nccl --protocol throughput --metric device", "metric: found device in"),
+        ("--transport nccl --dtype int16", "nccl: found dtype int16"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    shell: Any, gpu_stub: Path, tmp_path: Path, arguments: str, message: str
+) -> None:
+    done = run(shell, gpu_stub, f"all_reduce --ranks 2 --sizes 8 {arguments}")
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert not (tmp_path / "run.h5").exists()
+
+
+def test_without_a_device_nothing_is_measured(shell: Any) -> None:
+    done = shell(f"collcast run all_reduce --memory device --transport nccl --ranks 1 {QUICK}")
+    assert done.returncode == 2
+    (line,) = [one for one in done.stderr.splitlines() if one.startswith("collcast:")]
+    assert "found no CUDA device" in line
