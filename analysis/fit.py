@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .caution import cautions_of
 from .cells import same_layout
 from .curve import BOOTSTRAPS, fit_curve
 from .design import measured_tiers, parameter_names
@@ -55,6 +56,9 @@ class Fit:
     rows: Dataset
     """All rows of the series, dropped ones too."""
 
+    cautions: tuple[str, ...] = ()
+    """What makes one wonder about the series, a line each that names it."""
+
 
 def fit(key: SeriesKey, rows: Dataset, bootstraps: int = BOOTSTRAPS, seed: int = 0) -> Fit:
     """Fit one series.
@@ -82,6 +86,7 @@ def fit(key: SeriesKey, rows: Dataset, bootstraps: int = BOOTSTRAPS, seed: int =
         cells=len(used),
         dropped=_dropped(rows, used),
         rows=rows,
+        cautions=cautions_of(key, used, rows, LEAST_SCALES_BEYOND),
     )
 
 

@@ -85,6 +85,7 @@ def extrapolate(
         found = extrapolator.predict(counts, wanted or measured)
         predictions += found
         lines += notes(found, BYTES_PER_ELEMENT.get(key.dtype, 1))
+        lines += [f"caution: {line}" for line in fitted.cautions]
         if not fitted.curve and any(p.status == "unsupported" for p in found):
             lines.append(f"{key}: {fitted.reason}")
     supposed = {"algorithm": algorithm, "layout": layout or "", "set": " ".join(settings)}

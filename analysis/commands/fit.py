@@ -49,6 +49,7 @@ def fit_values(found: Fit) -> dict[str, Any]:
         "scales": list(found.scales),
         "cells": found.cells,
         "dropped": found.dropped,
+        "cautions": list(found.cautions),
         "residual_sd": plain(curve.residual_sd) if curve else None,
         "unidentified": list(curve.unidentified) if curve else [],
         "parameters": [
@@ -93,4 +94,6 @@ def _print(found: Fit) -> None:
     click.echo(f"  {found.cells} cells, ranks {scales}; left out: {dropped or 'none'}")
     if curve:
         click.echo(f"  residual spread {100 * curve.residual_sd:.1f} %")
+    for line in found.cautions:
+        click.echo(f"  caution: {line}")
     click.echo()
