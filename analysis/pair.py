@@ -1,15 +1,18 @@
 """Every pair of ranks: the matrix of times, and which pairs or ranks are slow.
 
-One look at a pair is one measured case: the lower quartile of its times, because a slow link is
+One look at a pair is one measured case: t, the lower quartile of its times, because a slow link is
 slow in its best quarter, too, where what disturbs a machine comes and goes. Looks at the same size
-in one launch are compared within a class of pairs that cross the same levels of the network. With y
-the logarithms of times, m their lower median and
+in one launch are compared within a class of pairs that cross the same levels of the network. With
+L the least excess that matters, T the lower median of t,
 
-    s = 1.4826 x lower median |y - m|
+    y = log(t + L),  m = log(T + L),  s = 1.4826 x lower median of m - y over y <= m
 
-a look is slow if y - m > max(log(1 + `LEAST_SHARE`), 5 s) and the time exceeds exp(m) by
-`LEAST_S`. A pair is slow if `LOOKS` looks in a row are, by size and launch; all of them, where
-there are fewer. They were taken at different times, cases being measured in a random order.
+a look is slow if t > (1 + `LEAST_SHARE`) T, t > T + L and y - m > 5 s. The spread is that of the
+faster half: slow pairs do not hide behind it. L is `LEAST_S`; `LEAST_SHARED_S` in launches with
+more ranks than cores on a host, where two ranks may meet on one core.
+
+A pair is slow if `LOOKS` looks in a row are, by size and launch; all of them, where there are
+fewer. They were taken at different times, cases being measured in a random order.
 
 A rank is slow, rather than its pairs, if at least three in four of its pairs are, and two of them;
 of four ranks or more, for with three its pairs are most of all.
@@ -21,7 +24,6 @@ American Statistical Association 88, 1993).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,13 +38,25 @@ if TYPE_CHECKING:
 
     from ..bench.sample import Campaign, Launch, Measurement
 
-__all__ = ["LEAST_S", "LEAST_SHARE", "LOOKS", "Matrix", "SlowPair", "find_slow", "matrices_of"]
+__all__ = [
+    "LEAST_S",
+    "LEAST_SHARE",
+    "LEAST_SHARED_S",
+    "LOOKS",
+    "Matrix",
+    "SlowPair",
+    "find_slow",
+    "matrices_of",
+]
 
 LEAST_SHARE = 0.5
 """A pair that takes less than this share more than is usual is not slow."""
 
 LEAST_S = 1e-6
 """Nor one that takes less than this more, in seconds: caches and sockets differ by as much."""
+
+LEAST_SHARED_S = 50e-6
+"""Nor this, where ranks share cores: every message may then wait for a switch between processes."""
 
 LOOKS = 3
 """Looks in a row that must agree."""
@@ -138,7 +152,7 @@ def find_slow(campaign: Campaign) -> list[SlowPair]:
         strata.setdefault(key, []).append(found)
     looks: dict[tuple[int, int], list[_Look]] = {}
     for members in strata.values():
-        for look in _looks(members):
+        for look in _looks(members, campaign.launch_of(members[0])):
             looks.setdefault(look.pair, []).append(look)
     slow = {pair: agreed for pair, seen in looks.items() if (agreed := _agreeing(seen))}
     return [*_slow_ranks(slow, list(looks)), *(_finding(p, slow[p]) for p in sorted(slow))]
@@ -153,28 +167,38 @@ def _crossed(launch: Launch, pair: tuple[int, int]) -> tuple[bool, ...]:
     )
 
 
-def _looks(members: Sequence[Measurement]) -> list[_Look]:
+def _looks(members: Sequence[Measurement], launch: Launch) -> list[_Look]:
     """Compare pairs of one class at one size in one launch."""
     if len(members) < 3:  # two that differ do not say which of them is unusual
         return []
-    times_s = [
-        float(np.quantile(found.sample.seconds("local_max"), _QUARTILE)) for found in members
-    ]
-    logs = np.log(np.maximum(times_s, 1e-12))
-    middle = _lower_median(logs)
-    spread = 1.4826 * _lower_median(np.abs(logs - middle))
-    least = max(math.log1p(LEAST_SHARE), _SPREADS * spread)
-    usual_s = math.exp(middle)
+    times_s = np.array(
+        [np.quantile(found.sample.seconds("local_max"), _QUARTILE) for found in members]
+    )
+    least_s = LEAST_SHARED_S if _crowded(launch) else LEAST_S
+    usual_s = _lower_median(times_s)
+    beyond = np.log((times_s + least_s) / (usual_s + least_s))
+    spread = 1.4826 * _lower_median(-beyond[beyond <= 0])
     return [
         _Look(
             pair=_pair(found),
             order=(found.case.message_bytes, found.launch),
             time_s=time_s,
             usual_s=usual_s,
-            slow=bool(log - middle > least and time_s - usual_s > LEAST_S),
+            slow=bool(
+                time_s > (1 + LEAST_SHARE) * usual_s
+                and time_s > usual_s + least_s
+                and log > _SPREADS * spread
+            ),
         )
-        for found, time_s, log in zip(members, times_s, logs, strict=True)
+        for found, time_s, log in zip(members, times_s.tolist(), beyond.tolist(), strict=True)
     ]
+
+
+def _crowded(launch: Launch) -> bool:
+    """Whether a host has more ranks than cores."""
+    hosts = launch.environment.location.host
+    cores = launch.environment.cores_per_host
+    return any(hosts.count(host) > cores.get(host, len(hosts)) for host in set(hosts))
 
 
 def _lower_median(values: NDArray[np.float64]) -> float:

@@ -5,14 +5,26 @@ With start s and stop e of rank r in repetition i, two lags behind the others of
     arrival_r = s_r - median over r' != r of s_r'      the rank comes late
     leaving_r = e_r - median over r' != r of e_r'      it leaves late: slow inside the operation
 
+Where ranks share cores (label ``oversubscribed``) a rank that computes also holds up those that
+wait for its core, and they come behind it. Then only the first of those that come late together is
+to blame, and for the lag stands the gap before the rank:
+
+    gap_r = s_r - max of s_r' < s_r        likewise with e
+
+The first to arrive has nobody before it. Between operations that synchronise as a barrier does, its
+gap counts from the last stop of the repetition before and `FIRST_SHARE` times the usual time, which
+a barrier may take. Of the first to leave nothing is known, for its gap is the operation itself:
+such repetitions are left out for that rank.
+
 The repetitions of a case are cut into `BLOCKS` contiguous blocks of time. A block speaks against a
-rank if the lower quartile of its lag there is at least
+rank if the lower quartile of its lag, or gap, there is at least
 
     max(`LEAST_SHARE` x the case's usual time after the last arrival, `LEAST_S`, clock error)
 
-A straggler lags in its best quarter, too; a rank that the machine disturbs lags now and then. Were
-lags no property of the rank, a block would speak against it with probability 1/2 at most, for only
-half of the ranks lie behind the median. Named is a rank with
+with `LEAST_SHARED_S` for `LEAST_S` on shared cores, and usual the lower quartile. A straggler lags
+in its best quarter, too; a rank that the machine disturbs lags now and then. Were lags no property
+of the rank, a block would speak against it with probability 1/2 at most: half of the ranks lie
+behind the median, and not every rank can have a gap before it. Named is a rank with
 
     2 P P(Binomial(blocks, 1/2) >= blocks against) <= `LEVEL`   (Bonferroni: P ranks, two lags)
 
@@ -40,12 +52,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BLOCKS",
+    "FIRST_SHARE",
     "LEAST_BLOCKS",
     "LEAST_S",
     "LEAST_SHARE",
+    "LEAST_SHARED_S",
     "LEVEL",
     "RankRecord",
     "Roster",
+    "gaps_s",
     "lags_s",
     "rosters_of",
 ]
@@ -59,6 +74,12 @@ LEAST_SHARE = 0.5
 LEAST_S = 5e-6
 """Nor a lag of less than this, in seconds."""
 
+LEAST_SHARED_S = 50e-6
+"""Nor one of less than this where ranks share cores: a switch between them takes a few us each."""
+
+FIRST_SHARE = 3.0
+"""A barrier that takes so many times what the operation takes delays nobody."""
+
 LEAST_BLOCKS = 0.9
 """Share of the blocks that must agree."""
 
@@ -67,6 +88,7 @@ LEVEL = 0.01
 
 _LEAST_BLOCK = 5  # repetitions: fewer have no lower quartile
 _QUARTILE = 0.25
+_SYNCHRONISING = frozenset({"all_reduce", "all_to_all", "all_gather", "reduce_scatter", "barrier"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +149,27 @@ def lags_s(stamps_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(twice * 0.5e-9, np.float64)
 
 
+def gaps_s(
+    stamps_ns: NDArray[np.int64], before_ns: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """Return how long before each rank nobody came; shape (repetition, rank).
+
+    Parameters
+    ----------
+    stamps_ns : shape (repetition, rank)
+    before_ns : shape (repetition,): what the first is counted from; without it, its gap is NaN
+    """
+    order = np.argsort(stamps_ns, axis=1, kind="stable")
+    ordered = np.take_along_axis(stamps_ns, order, axis=1)
+    gaps = np.full(stamps_ns.shape, np.nan)
+    gaps[:, 1:] = np.diff(ordered, axis=1) * 1e-9
+    if before_ns is not None:
+        gaps[:, 0] = (ordered[:, 0] - before_ns) * 1e-9
+    placed = np.empty_like(gaps)
+    np.put_along_axis(placed, order, gaps, axis=1)
+    return placed
+
+
 def rosters_of(campaign: Campaign) -> list[Roster]:
     """Return a roster per launch, collective and transport of two ranks or more."""
     groups: dict[tuple[int, str, str], list[Measurement]] = {}
@@ -142,9 +185,17 @@ def _roster(campaign: Campaign, members: list[Measurement]) -> Roster:
     launch = campaign.launch_of(first)
     arrival = [lags_s(found.sample.start_ns) for found in members]
     leaving = [lags_s(found.sample.stop_ns) for found in members]
-    late, blocks = _speaking(members, arrival)
-    slow, _ = _speaking(members, leaving)
-    verdicts = _verdicts(late, slow, blocks)
+    behind = arrival, leaving
+    if "oversubscribed" in first.labels:
+        barrier = launch.protocol.synchronisation == "barrier"
+        barrier &= first.case.collective in _SYNCHRONISING
+        behind = (
+            [gaps_s(found.sample.start_ns, _ready_ns(found, barrier)) for found in members],
+            [gaps_s(found.sample.stop_ns) for found in members],
+        )
+    late = _speaking(members, behind[0])
+    slow = _speaking(members, behind[1])
+    verdicts = _verdicts(late, slow)
     hosts = launch.environment.location.host
     came, left = np.concatenate(arrival), np.concatenate(leaving)
     lasted = np.concatenate([found.sample.local_s() for found in members])
@@ -156,7 +207,7 @@ def _roster(campaign: Campaign, members: list[Measurement]) -> Roster:
         transport=first.case.transport,
         launch=launch.number,
         skew=launch.protocol.skew,
-        blocks=blocks,
+        blocks=max(late[1]),
         records=tuple(
             RankRecord(
                 rank=rank,
@@ -175,30 +226,49 @@ def _roster(campaign: Campaign, members: list[Measurement]) -> Roster:
 
 def _speaking(
     members: list[Measurement], lags: list[NDArray[np.float64]]
-) -> tuple[NDArray[np.int64], int]:
-    """Return how many blocks speak against each rank, shape (rank,), and how many there are."""
-    against = np.zeros(members[0].ranks, np.int64)
-    blocks = 0
+) -> tuple[list[int], list[int]]:
+    """Return how many blocks speak against each rank, and how many there are."""
+    ranks = members[0].ranks
+    against, blocks = [0] * ranks, [0] * ranks
     for found, lag in zip(members, lags, strict=True):
-        least_s = _least_s(found.sample, found.clock_error_ns * 1e-9)
-        count = min(BLOCKS, len(lag) // _LEAST_BLOCK)
-        for block in np.array_split(lag, count) if count else ():
-            against += np.quantile(block, _QUARTILE, axis=0) >= least_s
-        blocks += count
+        least_s = _least_s(found)
+        for rank in range(ranks):
+            own = lag[~np.isnan(lag[:, rank]), rank]
+            count = min(BLOCKS, len(own) // _LEAST_BLOCK)
+            for block in np.array_split(own, count) if count else ():
+                against[rank] += bool(np.quantile(block, _QUARTILE) >= least_s)
+            blocks[rank] += count
     return against, blocks
 
 
-def _least_s(sample: Sample, clock_error_s: float) -> float:
-    usual_s = float(np.median(sample.seconds("after_last_arrival"))) * sample.batch
-    return max(LEAST_SHARE * usual_s, LEAST_S, clock_error_s)
+def _least_s(found: Measurement) -> float:
+    """The least lag of a case that speaks against a rank."""
+    least_s = LEAST_SHARED_S if "oversubscribed" in found.labels else LEAST_S
+    return max(LEAST_SHARE * _usual_s(found.sample), least_s, found.clock_error_ns * 1e-9)
 
 
-def _verdicts(late: NDArray[np.int64], slow: NDArray[np.int64], blocks: int) -> list[str]:
-    tests = 2 * len(late)
-    needed = max(LEAST_BLOCKS * blocks, _needed(blocks, tests))
+def _usual_s(sample: Sample) -> float:
+    return float(np.quantile(sample.seconds("after_last_arrival"), _QUARTILE)) * sample.batch
+
+
+def _ready_ns(found: Measurement, barrier: bool) -> NDArray[np.int64] | None:
+    """When the first rank may arrive at the latest, if a barrier lets it; shape (repetition,)."""
+    if not barrier:
+        return None
+    start_ns, stop_ns = found.sample.start_ns, found.sample.stop_ns
+    allowed_ns = np.int64(FIRST_SHARE * _usual_s(found.sample) * 1e9)
+    return np.concatenate([start_ns[:1].min(axis=1), stop_ns[:-1].max(axis=1) + allowed_ns])
+
+
+def _verdicts(late: tuple[list[int], list[int]], slow: tuple[list[int], list[int]]) -> list[str]:
+    def named(against: int, blocks: int) -> bool:
+        return against >= max(LEAST_BLOCKS * blocks, _needed(blocks, 2 * len(late[0])))
+
+    came = [named(*counts) for counts in zip(*late, strict=True)]
+    left = [named(*counts) for counts in zip(*slow, strict=True)]
     return [
-        "late" if came >= needed else "slow" if left >= needed else ""
-        for came, left in zip(late.tolist(), slow.tolist(), strict=True)
+        "late" if arrives else "slow" if leaves else ""
+        for arrives, leaves in zip(came, left, strict=True)
     ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from collcast.analysis.arrival import split
-from collcast.analysis.straggler import lags_s, rosters_of
+from collcast.analysis.straggler import gaps_s, lags_s, rosters_of
 from collcast.bench.case import Case
 from collcast.bench.sample import Campaign, Measurement, Sample
 
@@ -69,12 +69,15 @@ def synthetic(
     return samples
 
 
-def named(launch_of: object, samples: list[Sample]) -> list[tuple[int, str]]:
-    launch = launch_of(0, samples[0].ranks)  # type: ignore[operator]
+def named(
+    launch_of: object, samples: list[Sample], labels: tuple[str, ...] = (), sync: str = "none"
+) -> list[tuple[int, str]]:
+    launch = launch_of(0, samples[0].ranks, synchronisation=sync)  # type: ignore[operator]
     measurements = tuple(
         Measurement(
             case=Case(collective="all_reduce", message_bytes=8 << index), sample=sample,
-            warmup=sample, launch=0, wrong=0,
+            warmup=sample, launch=0,
+            labels=labels, wrong=0,
         )
         for index, sample in enumerate(samples)
     )  # fmt: skip
@@ -146,3 +149,57 @@ def test_a_lag_within_the_clock_s_error_names_nobody(launch_of: object) -> None:
         rosters_of(Campaign(launches=(launch,), measurements=(one,)))[0].stragglers for one in found
     ]
     assert [len(names) for names in stragglers] == [1, 0]
+
+
+def test_a_gap_is_behind_the_last_before() -> None:
+    stamps = np.array([[50, 10, 30], [7, 9, 8]])
+    expected = np.array([[20, np.nan, 20], [np.nan, 1, 1]])
+    assert gaps_s(stamps) * 1e9 == pytest.approx(expected, nan_ok=True)
+    before = np.array([4, 7])
+    assert gaps_s(stamps, before)[:, 1] * 1e9 == pytest.approx([6, 1])
+    assert gaps_s(stamps, before)[1, 0] == 0
+
+
+@pytest.mark.parametrize("kind", ["late", "slow"])
+@pytest.mark.parametrize(("who", "mate"), [(0, 1), (1, 0), (2, 3), (3, 1)])
+def test_of_ranks_that_share_a_core_the_first_is_to_blame(
+    launch_of: object, kind: str, who: int, mate: int
+) -> None:
+    """The rank that waits for the core comes even later, through no fault of its own."""
+    samples = synthetic(noise_us=3, who=who, **{kind: 200.0})
+    held = []
+    for sample in samples:
+        stamps = {"late": sample.start_ns, "slow": sample.stop_ns}[kind].copy()
+        stamps[:, mate] = stamps[:, who] + 4 * US
+        start, stop = (
+            (stamps, stamps.max(axis=1, keepdims=True) + 30 * US + np.arange(4) * US)
+            if kind == "late"
+            else (sample.start_ns, stamps)
+        )
+        held.append(Sample(start_ns=start, stop_ns=stop))
+    assert named(launch_of, held, labels=("oversubscribed",)) == [(who, kind)]
+    assert len(named(launch_of, held)) == 2
+
+
+def test_shared_cores_alone_name_nobody(launch_of: object) -> None:
+    """Four ranks on one core leave one behind the other, always in the same order."""
+    for seed in range(20):
+        samples = synthetic(noise_us=3, seed=seed)
+        for sample in samples:
+            sample.start_ns[...] += np.arange(4) * 30 * US
+            sample.stop_ns[...] += np.arange(4) * 40 * US
+        assert named(launch_of, samples, labels=("oversubscribed",)) == []
+
+
+def test_the_first_of_all_is_late_behind_a_slow_barrier(launch_of: object) -> None:
+    """All ranks on one core: the late one is first, and the others come behind it."""
+    start = np.zeros((400, 4), np.int64)
+    stop = np.zeros((400, 4), np.int64)
+    for late_us, expected in ((200, [(2, "late")]), (0, [])):
+        now = 0
+        for i in range(400):
+            start[i] = now + (25 + late_us) * US + 4 * US * np.array([1, 2, 0, 3])
+            stop[i] = start[i].max() + 20 * US + 4 * US * np.arange(4)
+            now = stop[i].max()
+        samples = [Sample(start_ns=start.copy(), stop_ns=stop.copy())]
+        assert named(launch_of, samples, ("oversubscribed",), "barrier") == expected
