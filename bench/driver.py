@@ -71,6 +71,19 @@ class Driver:
         signature = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * len(words))
         return int(signature(address)(*words))
 
+    def version(self) -> int:
+        """Return the CUDA version that the driver supports: 1000 x major + 10 x minor."""
+        found = ctypes.c_int()
+        self._call("cuDriverGetVersion", ctypes.byref(found))
+        return found.value
+
+    def count(self) -> int:
+        """Return the number of devices."""
+        found = ctypes.c_int()
+        self._call("cuInit", 0)
+        self._call("cuDeviceGetCount", ctypes.byref(found))
+        return found.value
+
     def create_stream(self) -> int:
         """Return a new stream that does not wait for the default one."""
         return self._made("cuStreamCreate", _NON_BLOCKING)

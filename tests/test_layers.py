@@ -27,6 +27,7 @@ ORDER = [
     ["bench.mpi", "bench.buffers", "bench.checker", "bench.sweep"],
     ["bench.nccl", "bench.arrangement"],
     ["bench.transports", "bench.device", "bench.groups", "bench.world"],
+    ["bench.canary"],
     [
         "bench.nvml",
         "bench.observer",

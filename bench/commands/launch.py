@@ -60,6 +60,10 @@ def launch_all(options: Options, ctx: click.Context) -> int:
     if not options.resume:
         refuse_existing(options)
     launcher = find_launcher()
+    if options.device_pointers:
+        from ..canary import expect_device_pointers
+
+        expect_device_pointers()
     planned = _plan_missing(options) if options.resume else _plan(options)
     with hold_campaign(options.output, tell):
         refuse_running(options)

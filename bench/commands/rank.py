@@ -14,8 +14,9 @@ import click
 
 from ..board import IDLE, Board, board_folder, read_board, remove_board
 from ..campaign import run_sweep
+from ..canary import expect_device_pointers
 from ..device import Device, bind
-from ..errors import CaseError, CollcastError, StoreError
+from ..errors import CaseError, CollcastError, MeasurementError, StoreError, TransportError
 from ..groups import check_counts, rank_order, split_off, wait_quietly
 from ..nvml import open_monitor
 from ..observer import open_observer
@@ -78,6 +79,8 @@ def _end_together(errors: Any, message: str, status: int, options: Options) -> i
     while not together and time.monotonic() < deadline_s:
         together = request.Test()
         time.sleep(0.01)
+    if together and errors.size > 1 and status == MeasurementError.exit_status:
+        message += f"; all {errors.size} ranks failed"
     if errors.rank == 0 or not together:
         click.echo(f"collcast: {' '.join(message.split())}", err=True)
         remove_board(board_folder(options.output))
@@ -98,6 +101,8 @@ def _run_in_world(world: Any, options: Options) -> int:
 
 def _measure_all(world: Any, options: Options, held: ExitStack) -> int:
     counts = _counts(world, options)
+    if options.device_pointers and PARENT_VARIABLE not in os.environ:
+        _expect_device_pointers(world)
     launch = _prepare_output(world, options, held)
     folder = board_folder(options.output)
     hosts = world.allgather(host_name(world))
@@ -122,6 +127,18 @@ def _measure_all(world: Any, options: Options, held: ExitStack) -> int:
             consolidate(options.output)
             status = tell_wrong(options.output, launch)  # else the parent does both
     return int(world.bcast(status))
+
+
+def _expect_device_pointers(world: Any) -> None:
+    """Refuse an MPI that is not GPU-aware; rank 0 finds out, all learn."""
+    refusal = ""
+    if world.rank == 0:
+        try:
+            expect_device_pointers()
+        except TransportError as error:
+            refusal = str(error)
+    if refusal := world.bcast(refusal):
+        raise TransportError(refusal)
 
 
 def _counts(world: Any, options: Options) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .communicator import NcclCommunicator, open_communicator
+from .communicator import NcclCommunicator, open_communicator, open_provider
 from .library import NcclLibrary
 
-__all__ = ["NcclCommunicator", "NcclLibrary", "open_communicator"]
+__all__ = ["NcclCommunicator", "NcclLibrary", "open_communicator", "open_provider"]

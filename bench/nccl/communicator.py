@@ -26,11 +26,11 @@ class Provider(Protocol):
     name: str
     library: NcclLibrary
 
-    def make_id(self) -> bytes:
-        """Return a new unique id, 128 bytes."""
+    def make_id(self) -> Any:
+        """Return a new unique id as the provider takes it; it can be pickled."""
         ...
 
-    def join(self, ranks: int, rank: int, unique_id: bytes) -> tuple[int, Callable[[bool], None]]:
+    def join(self, ranks: int, rank: int, unique_id: Any) -> tuple[int, Callable[[bool], None]]:
         """Return a communicator's address and what ends it (True: aborts). Collective."""
         ...
 
@@ -62,7 +62,7 @@ def open_communicator(communicator: Any, provider: Provider | None = None) -> Nc
         If there is no NCCL, or it refuses.
     """
     found = provider or open_provider()
-    unique_id: bytes = communicator.bcast(found.make_id() if communicator.rank == 0 else None)
+    unique_id = communicator.bcast(found.make_id() if communicator.rank == 0 else None)
     pointer, end = found.join(communicator.size, communicator.rank, unique_id)
     return NcclCommunicator(pointer, found.library, found.name, end)
 
@@ -123,14 +123,13 @@ class CupyProvider:
         self._nccl.get_version()
         self.library = NcclLibrary(_mapped("libnccl.so"))
 
-    def make_id(self) -> bytes:
-        """Return a new unique id; CuPy gives bytes, or a tuple of signed characters."""
-        return bytes(character % 256 for character in self._nccl.get_unique_id())
+    def make_id(self) -> Any:
+        """Return a new unique id: bytes, or in older versions a tuple of signed characters."""
+        return self._nccl.get_unique_id()
 
-    def join(self, ranks: int, rank: int, unique_id: bytes) -> tuple[int, Callable[[bool], None]]:
+    def join(self, ranks: int, rank: int, unique_id: Any) -> tuple[int, Callable[[bool], None]]:
         """Join; collective."""
-        signed = tuple(byte - 256 if byte > 127 else byte for byte in unique_id)
-        made = self._nccl.NcclCommunicator(ranks, signed, rank)
+        made = self._nccl.NcclCommunicator(ranks, unique_id, rank)
         return int(made.comm), lambda abort: made.abort() if abort else made.destroy()
 
 
