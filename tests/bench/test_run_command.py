@@ -86,6 +86,16 @@ def test_the_protocol_is_what_was_asked_for(
         ("all_reduce --ranks 0 -o a.h5", "found '0', expected numbers of ranks"),
         ("all_reduce --batch 3 -o a.h5", "protocol.batch: found 3 in latency mode"),
         ("all_reduce --transport staged -o a.h5", "transport: found staged on host memory"),
+        ("all_reduce --operation avg -o a.h5", "mpi: found operation avg, expected one that it"),
+        ("all_reduce --dtype bfloat16 -o a.h5", "found dtype bfloat16 in all_reduce"),
+        ("all_reduce --counts zipf:1 -o a.h5", "counts: found zipf:1 without all_to_allv"),
+        ("all_to_allv --counts zipf:x -o a.h5", "counts: found 'zipf:x', expected uniform"),
+        ("all_to_allv --placement in_place -o a.h5", "found in_place for all_to_allv"),
+        (
+            "all_reduce --protocol throughput --verify 0.1 -o a.h5",
+            "protocol.verify_share: found 0.1",
+        ),
+        ("all_reduce --ranks-per-gpu 2 -o a.h5", "ranks_per_gpu: found 2 on host memory"),
         ("all_reduce", "Missing option '-o'"),
         ("-o a.h5", "Missing argument 'COLLECTIVE...'"),
         ("all_reduce -o none/a.h5", "none is no directory"),
@@ -240,3 +250,31 @@ def test_commands_that_do_not_measure_never_load_mpi(shell: Any, tmp_path: Path)
         )
         done = shell(f'python -c "{probe}"')
         assert done.stdout.endswith("loaded: False\n"), (done.stdout, done.stderr)
+
+
+SPOILING = """
+from collcast.bench.checker import Checker
+check = Checker.check
+def spoilt(self):
+    if self.rank == 1:
+        self.buffers.receive[3] += 1
+    check(self)
+Checker.check = spoilt
+"""
+
+
+@pytest.mark.parametrize("launcher", ["", "mpirun -n 2 "])
+def test_a_wrong_result_is_told_at_the_end_and_kept(
+    shell: Any, tmp_path: Path, launcher: str
+) -> None:
+    """Spoilt before both checks on rank 1 where there are two; the next launch still runs."""
+    (tmp_path / "sitecustomize.py").write_text(SPOILING)
+    options = "" if launcher else "--ranks 2,1"
+    command = f"{launcher}collcast run all_reduce {options} --sizes 64 --repetitions 5 --warmup 1"
+    done = shell(f"{command} --quiet -o run.h5", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1, done.stderr
+    line = only_line(done)
+    assert line.startswith("collcast: WRONG: all_reduce 64 float32 sum mpi on 2 ranks: 2 wrong")
+    assert "the first 3 on rank 1" in line
+    wrong = {m.ranks: m.wrong for m in read_campaign(tmp_path / "run.h5").measurements}
+    assert wrong == ({2: 2} if launcher else {2: 2, 1: 0})

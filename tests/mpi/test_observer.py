@@ -11,9 +11,11 @@ import pytest
 
 from collcast.bench import device
 from collcast.bench.counters import Counters
+from collcast.bench.environment import Gpu
 from collcast.bench.errors import CaseError
 from collcast.bench.nvml import open_monitor
 from collcast.bench.observer import Observer
+from collcast.bench.provenance import collect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,6 +149,23 @@ def test_nothing_to_tell_is_nothing_stored(world: Any, tmp_path: Path) -> None:
     observer = Observer(world, "node", Counters(tmp_path), None)
     observer.begin()
     assert observer.end() is None
+
+
+def test_mixed_devices_are_a_warning_that_names_them(world: Any) -> None:
+    """Rank 0 has another model and driver than the rest."""
+    name, driver = ("NVIDIA H100", "570.1") if world.rank == 0 else ("NVIDIA H200", "580.2")
+    uuid = f"{world.rank:032x}"
+    own = device.Device(uuid=uuid, name=name, driver="13.0")
+    environment = collect(world, (), {}, own, Gpu(uuid=uuid, name=name, driver=driver))
+    others = world.size - 1
+    assert environment.warnings == (
+        f"GPU models differ among the ranks: NVIDIA H100 on 1 ranks, NVIDIA H200 on {others} ranks",
+        f"GPU drivers differ among the ranks: 570.1 on 1 ranks, 580.2 on {others} ranks",
+    )
+    assert [gpu.uuid for gpu in environment.gpus] == list(environment.location.gpu)
+    alike = collect(world, (), {}, device.Device(uuid=uuid, name="NVIDIA H200", driver="13.0"))
+    assert alike.warnings == ()
+    assert alike.gpus == ()
 
 
 @pytest.fixture
