@@ -13,6 +13,7 @@ import numpy as np
 
 from ..bench.errors import CaseError
 from ..bench.sample import default_statistic
+from ..bench.units import format_bytes
 from .physics import suspicion
 from .summary import bus_bytes, launch_sd, summarise
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..bench.environment import Environment
     from ..bench.imported import ImportedTable
+    from ..bench.protocol import Protocol
     from ..bench.sample import Campaign, Launch, Measurement
 
 __all__ = ["UNITS", "Dataset", "Row", "SeriesKey", "dataset_of", "imported_key_of", "key_of"]
@@ -58,8 +60,8 @@ class SeriesKey:
 
     peer: int = -1
     skew: str = ""
-    registration: str = ""
-    """How NCCL knew the buffers beforehand, "" for not at all."""
+    buffers: str = ""
+    """What is special about them: registered with NCCL, or staged in chunks; "" for nothing."""
 
     system: str = ""
     """Machine, where a table holds several; "" for a campaign, which is one machine's."""
@@ -82,7 +84,7 @@ class SeriesKey:
             + (f" {self.counts}" if self.collective == "all_to_allv" else "")
             + (f" {self.root}-{self.peer}" if self.peer >= 0 else "")
             + (f" skew {self.skew}" if self.skew else "")
-            + (f" {self.registration}" if self.registration else "")
+            + (f" {self.buffers}" if self.buffers else "")
             + (f" {self.system}" if self.system else "")
         )
 
@@ -240,7 +242,7 @@ def key_of(measurement: Measurement, launch: Launch, statistic: str | None) -> S
         transport=case.transport,
         algorithm=case.algorithm,
         protocol=protocol.mode if protocol.metric == "host" else f"{protocol.mode} device",
-        registration="" if protocol.registration == "none" else protocol.registration,
+        buffers=_buffers(case.transport, protocol),
         sync=protocol.synchronisation,
         dtype=case.dtype,
         placement=case.placement,
@@ -253,6 +255,15 @@ def key_of(measurement: Measurement, launch: Launch, statistic: str | None) -> S
         skew=protocol.skew,
         varied=" ".join(f"{name}={value}" for name, value in launch.environment.varied.items()),
     )
+
+
+def _buffers(transport: str, protocol: Protocol) -> str:
+    """What is special about the buffers of a transport."""
+    if transport == "staged" and protocol.staging_chunk_bytes:
+        return f"chunks of {format_bytes(protocol.staging_chunk_bytes)}"
+    if transport == "nccl" and protocol.registration != "none":
+        return protocol.registration
+    return ""
 
 
 def _row(key: SeriesKey, members: list[tuple[Measurement, Launch]]) -> Row:

@@ -65,7 +65,9 @@ def run_sweep(
     fresh : whether a campaign that exists is removed, once nothing can be refused any more
     """
     transports = {
-        name: open_transport(name, communicator, environment.location.host)
+        name: open_transport(
+            name, communicator, environment.location.host, protocol.staging_chunk_bytes
+        )
         for name in sorted({case.transport for case in cases})
     }
     environment = dataclasses.replace(environment, **_library_facts(transports))

@@ -53,6 +53,9 @@ class Protocol:
     registration: str = "none"
     """One of `REGISTRATIONS`."""
 
+    staging_chunk_bytes: int = 0
+    """Size of the chunks in which staged messages are copied, in bytes; 0: whole."""
+
     synchronisation: str = "barrier"
     """One of `SYNCHRONISATIONS`."""
 
@@ -113,6 +116,7 @@ class Protocol:
             ("warmup", 0),
             ("batch", 1),
             ("seed", 0),
+            ("staging_chunk_bytes", 0),
         ):
             if getattr(self, field) < least:
                 raise CaseError(

@@ -30,6 +30,12 @@ _OPTIONS = (
         show_default=True,
         help="Whether NCCL knows the buffers beforehand; window: symmetric memory.",
     ),
+    click.option(
+        "--staging-chunk",
+        default="0",
+        show_default=True,
+        help="Copy staged messages in chunks of this size, overlapping with MPI; 0: whole.",
+    ),
 )
 
 
@@ -64,3 +70,8 @@ def check_queued(given: dict[str, Any], transports: tuple[str, ...]) -> None:
                 f"{name}: found {found} over {','.join(transports)}, expected --transport nccl "
                 "alone: the others do not queue on a stream"
             )
+    if given["staging_chunk"] != "0" and "staged" not in transports:
+        raise CaseError(
+            f"staging-chunk: found {given['staging_chunk']} over {','.join(transports)}, expected "
+            "--transport staged"
+        )

@@ -17,7 +17,7 @@ from ..protocol import Protocol
 from ..skew import parse_skew, read_skew
 from ..support import refusal
 from ..sweep import ALL_PAIRS
-from ..units import parse_seconds
+from ..units import parse_bytes, parse_seconds
 from .choices import check_algorithms, chosen_here, parse_varied
 from .gpu_options import check_queued, metric_of
 from .progress import PARENT_VARIABLE
@@ -235,6 +235,7 @@ def _protocol(given: dict[str, Any], metric: str) -> Protocol:
         mode=mode,
         metric=metric,
         registration=given["registration"],
+        staging_chunk_bytes=parse_bytes(given["staging_chunk"]),
         synchronisation=given["sync"],
         stopping="precision" if repetitions is None else "fixed",
         repetitions=_MOST_REPETITIONS if repetitions is None else repetitions,

@@ -34,13 +34,17 @@ class Transport(Protocol):
         ...
 
 
-def open_transport(name: str, communicator: Any, hosts: Sequence[str] = ()) -> Transport:
+def open_transport(
+    name: str, communicator: Any, hosts: Sequence[str] = (), staging_chunk_bytes: int = 0
+) -> Transport:
     """Return a transport on an mpi4py communicator.
 
     Parameters
     ----------
     hosts
         Host of every rank, for algorithms that work node by node; empty where all share one.
+    staging_chunk_bytes
+        As `StagedTransport` takes it.
 
     Raises
     ------
@@ -54,7 +58,7 @@ def open_transport(name: str, communicator: Any, hosts: Sequence[str] = ()) -> T
     if name == "staged":
         from .staged import StagedTransport
 
-        return StagedTransport(communicator, hosts=hosts)
+        return StagedTransport(communicator, hosts=hosts, chunk_bytes=staging_chunk_bytes)
     if name == "nccl":
         from .nccl import NcclTransport
 

@@ -2,13 +2,19 @@
 
 The copies are the CUDA driver's synchronous ones, ``cuMemcpyDtoH_v2(host, device, bytes)`` and
 ``cuMemcpyHtoD_v2(device, host, bytes)``: when they return, the data is there.
+
+In chunks, where results depend on their own elements only (all_reduce, broadcast, send_recv), the
+three overlap: all copies down are queued on one stream; as soon as a chunk has arrived MPI works on
+it, and its copy up is queued on another stream while the next one is reduced or sent.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...native import Step
+from ..algorithms import NATIVE
 from ..buffers import Buffers, pointer_of
 from ..driver import Driver, open_driver
 from .mpi import MpiTransport
@@ -19,6 +25,17 @@ if TYPE_CHECKING:
     from ..case import Case
 
 __all__ = ["StagedTransport"]
+
+_BY_ELEMENT = {"all_reduce", "broadcast", "send_recv"}  # a chunk's result is that of its elements
+_COPIES = (
+    "cuMemcpyDtoH_v2",
+    "cuMemcpyHtoD_v2",
+    "cuMemcpyDtoHAsync_v2",
+    "cuMemcpyHtoDAsync_v2",
+    "cuEventRecord",
+    "cuEventSynchronize",
+    "cuStreamSynchronize",
+)
 
 
 class StagedTransport:
@@ -31,36 +48,75 @@ class StagedTransport:
         The CUDA driver; tests give a stub's.
     hosts : sequence of str
         As `MpiTransport` takes them.
+    chunk_bytes : int
+        Size of a chunk; 0 copies whole messages.
     """
 
     name = "staged"
 
     def __init__(
-        self, communicator: Any, driver: Driver | None = None, hosts: Sequence[str] = ()
+        self,
+        communicator: Any,
+        driver: Driver | None = None,
+        hosts: Sequence[str] = (),
+        chunk_bytes: int = 0,
     ) -> None:
         self._mpi = MpiTransport(communicator, hosts)
         self._driver = driver or open_driver()
         self._host: dict[str, Any] = {}
-        self._to_host = self._driver.address("cuMemcpyDtoH_v2")
-        self._to_device = self._driver.address("cuMemcpyHtoD_v2")
+        self._chunk_bytes = chunk_bytes
+        self._down = self._up = 0
+        if chunk_bytes:
+            self._down, self._up = self._driver.create_stream(), self._driver.create_stream()
+        self._events: list[int] = []
 
     def operation(self, case: Case, buffers: Buffers) -> tuple[Step, ...]:
         """Return copy down, collective, copy up; all ``timed``."""
         if case.collective == "barrier":
             return self._mpi.operation(case, buffers)
         host = self._staging(case, buffers)
+        ordinary = case.algorithm == NATIVE and case.collective in _BY_ELEMENT
+        if 0 < self._chunk_bytes < case.message_bytes and ordinary:
+            return self._pipeline(case, buffers, host)
         down = (pointer_of(host.send), pointer_of(buffers.send), buffers.send.nbytes)
         up = (pointer_of(buffers.receive), pointer_of(host.receive), buffers.receive.nbytes)
         return (
-            Step(self._to_host, down, "timed"),
+            self._step("cuMemcpyDtoH_v2", down),
             *self._mpi.operation(case, host),
-            Step(self._to_device, up, "timed"),
+            self._step("cuMemcpyHtoD_v2", up),
         )
 
     def describe(self, code: int, function: int = 0) -> str:
         """Return a text for an error code of MPI or the driver."""
-        ours = function in {self._to_host, self._to_device}
-        return self._driver.describe(code) if ours else self._mpi.describe(code)
+        ours = {self._driver.address(name) for name in _COPIES}
+        return self._driver.describe(code) if function in ours else self._mpi.describe(code)
+
+    def _pipeline(self, case: Case, buffers: Buffers, host: Buffers) -> tuple[Step, ...]:
+        """The steps of one operation in chunks."""
+        size = max(self._chunk_bytes // case.element_bytes, 1)
+        pieces = [slice(first, first + size) for first in range(0, case.elements, size)]
+        while len(self._events) < len(pieces):
+            self._events.append(self._driver.create_event())
+        down, work = [], []
+        for piece, event in zip(pieces, self._events, strict=False):
+            near = Buffers(host.send[piece], host.receive[piece], host.in_place)
+            far = Buffers(buffers.send[piece], buffers.receive[piece], buffers.in_place)
+            part = replace(case, message_bytes=near.send.nbytes)
+            words = pointer_of(near.send), pointer_of(far.send), near.send.nbytes, self._down
+            down += [
+                self._step("cuMemcpyDtoHAsync_v2", words),
+                self._step("cuEventRecord", (event, self._down)),
+            ]
+            words = pointer_of(far.receive), pointer_of(near.receive), near.receive.nbytes, self._up
+            work += [
+                self._step("cuEventSynchronize", (event,)),
+                *self._mpi.operation(part, near),
+                self._step("cuMemcpyHtoDAsync_v2", words),
+            ]
+        return (*down, *work, self._step("cuStreamSynchronize", (self._up,)))
+
+    def _step(self, function: str, words: tuple[int, ...]) -> Step:
+        return Step(self._driver.address(function), words, "timed")
 
     def _staging(self, case: Case, buffers: Buffers) -> Buffers:
         """Host arrays that lie to each other as the device's do."""

@@ -67,6 +67,15 @@ def test_nccl_and_staged_mpi_are_interleaved_in_one_file(
     ]  # fmt: skip
 
 
+def test_chunks_are_another_series(shell: Any, gpu_stub: Path) -> None:
+    for more in ("", "--staging-chunk 1K --append"):
+        done = run(shell, gpu_stub, f"all_reduce --ranks 2 --sizes 4K --transport staged {more}")
+        assert done.returncode == 0, done.stderr
+    shown = shell("collcast show run.h5").stdout
+    assert shown.count("all_reduce staged") == 2
+    assert "device chunks of 1K" in shown
+
+
 def test_a_size_without_room_is_recorded_and_the_others_are_measured(
     shell: Any, gpu_stub: Path, tmp_path: Path
 ) -> None:
@@ -131,6 +140,7 @@ def test_an_error_on_one_rank_ends_the_job(shell: Any, gpu_stub: Path, tmp_path:
         ("--transport staged --protocol graph", "protocol: found graph over staged"),
         ("--transport staged --registration window", "registration: found window over staged"),
         ("--transport nccl --protocol throughput --metric device", "metric: found device in"),
+        ("--transport nccl --staging-chunk 1M", "staging-chunk: found 1M over nccl"),
         ("--transport nccl --dtype int16", "nccl: found dtype int16"),
     ],
 )

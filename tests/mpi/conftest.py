@@ -81,7 +81,8 @@ def stub_session(
         name: str = "nccl", communicator: Any = None, largest_bytes: int = 1 << 16, **protocol: Any
     ) -> Session:
         communicator = communicator or world
-        opened.append(open_transport(name, communicator))
+        chunk = protocol.get("staging_chunk_bytes", 0)
+        opened.append(open_transport(name, communicator, (), chunk))
         return Session(
             communicator=communicator,
             transports={name: opened[-1]},

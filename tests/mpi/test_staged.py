@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from collcast.bench.case import Case
@@ -11,6 +12,7 @@ from collcast.bench.driver import Driver
 from collcast.bench.errors import TransportError
 from collcast.bench.measure import measure
 from collcast.bench.transports.staged import StagedTransport
+from collcast.native import run
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,53 @@ def test_the_result_comes_back_to_the_device(
 def test_a_missing_driver_is_one_clear_error(world: Any) -> None:
     with pytest.raises(TransportError, match=r"cuda: found no driver .*libnone"):
         StagedTransport(world, Driver("libnone.so.1"))
+
+
+@pytest.mark.parametrize("collective", ["all_reduce", "broadcast", "send_recv", "all_gather"])
+@pytest.mark.parametrize("placement", ["in_place", "out_of_place"])
+def test_chunks_give_the_same_result(
+    world: Any, stub_session: Any, collective: str, placement: str
+) -> None:
+    """Chunks that divide the message and that do not; what cannot be cut is copied whole."""
+    for chunk_bytes in (256, 1000):
+        session = stub_session("staged", staging_chunk_bytes=chunk_bytes)
+        case = Case(
+            collective=collective, message_bytes=1024 * world.size, transport="staged",
+            memory="device", placement=placement, root=world.size - 1,
+        )  # fmt: skip
+        measurement = measure(case, session)
+        assert world.bcast(measurement.wrong if measurement else None) == 0
+
+
+def steps_of(session: Any, world: Any) -> tuple[Any, Any]:
+    case = Case(collective="all_reduce", message_bytes=4096, transport="staged", memory="device")
+    buffers = session.pool.buffers(case, world.rank, world.size)
+    return case, session.transports["staged"].operation(case, buffers)
+
+
+def test_all_copies_down_are_queued_before_the_first_chunk_is_reduced(
+    world: Any, stub_session: Any, stub_log: Any
+) -> None:
+    session = stub_session("staged", staging_chunk_bytes=1024)
+    _, steps = steps_of(session, world)
+    before = len(stub_log())
+    run(steps, *np.zeros((2, 1), np.int64))
+    assert stub_log()[before:] == [
+        *["cuMemcpyDtoHAsync_v2", "cuEventRecord"] * 4,
+        *["cuEventSynchronize", "cuMemcpyHtoDAsync_v2"] * 4,
+        "cuStreamSynchronize",
+    ]
+
+
+@pytest.mark.parametrize("left_out", ["cuEventSynchronize", "cuStreamSynchronize"])
+def test_a_chunk_that_nobody_waits_for_is_wrong(
+    world: Any, stub_session: Any, monkeypatch: pytest.MonkeyPatch, left_out: str
+) -> None:
+    monkeypatch.setenv("STUB_DELAY_US", "20000")
+    session = stub_session("staged", staging_chunk_bytes=1024)
+    case, steps = steps_of(session, world)
+    address = session.transports["staged"]._driver.address(left_out)
+    buffers = session.pool.buffers(case, world.rank, world.size)
+    buffers.prepare(case, world.rank, world.size, 0)
+    run([s for s in steps if s.function != address], *np.zeros((2, 1), np.int64))
+    assert world.allreduce(buffers.verify(case, world.rank, world.size, 0).wrong) > 0
