@@ -18,7 +18,11 @@ from .table import collective_of
 if TYPE_CHECKING:
     from .cells import Cells, Given
 
-__all__ = ["SIGN", "NcclReader", "per_node_of"]
+__all__ = ["CPU_TIME", "MEAN", "SIGN", "NcclReader", "per_node_of"]
+
+MEAN = "mean_over_ranks"
+CPU_TIME = "cpu_mean_over_ranks"
+"""With ``-C 1``: how long the host was busy, which is no time of the operation."""
 
 SIGN = re.compile(
     r"#\s+size\s+count\s+type\b|#\s*nThread \d+ nGpus |# nccl-tests version", re.ASCII
@@ -60,6 +64,7 @@ class _Layout(NamedTuple):
     dtype: int
     operation: int
     sides: tuple[_Side, ...]
+    statistic: str
 
 
 class NcclReader:
@@ -138,7 +143,9 @@ class NcclReader:
                 continue
             context = self._contexts.get((kind, placement))
             if context is None:
-                context = self._contexts[kind, placement] = self._context(*kind, placement)
+                context = self._contexts[kind, placement] = self._context(
+                    *kind, placement, layout.statistic
+                )
             self._cells.add(
                 context,
                 size,
@@ -149,7 +156,7 @@ class NcclReader:
             )
         return True
 
-    def _context(self, dtype: str, operation: str, placement: str) -> Context:
+    def _context(self, dtype: str, operation: str, placement: str, statistic: str) -> Context:
         collective = self._collective or self._given.collective
         if not collective:
             raise ImportFormatError(
@@ -164,7 +171,7 @@ class NcclReader:
             operation="" if operation == "none" else operation,
             placement=placement,
             mode="throughput",
-            statistic="mean_over_ranks",
+            statistic=statistic,
             system=self._given.system,
             ranks=ranks,
             ranks_per_node=per_node,
@@ -237,4 +244,5 @@ def _layout(columns: list[str], placements: list[str]) -> _Layout | None:
     )
     row = re.compile(r"\s*" + "".join(parts) + r"\s*", re.ASCII)
     one = {name: places.get(name, [0])[0] for name in ("type", "redop")}
-    return _Layout(row, one["type"], one["redop"], sides)
+    statistic = CPU_TIME if "cputime" in columns else MEAN
+    return _Layout(row, one["type"], one["redop"], sides, statistic)

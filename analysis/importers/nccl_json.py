@@ -10,7 +10,7 @@ import msgspec
 
 from ...bench.errors import ImportFormatError
 from .cells import DTYPES, Context
-from .nccl import per_node_of
+from .nccl import CPU_TIME, MEAN, per_node_of
 from .table import collective_of
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _shared(document: _Document, given: Given, where: str) -> Context:
         transport="nccl",
         memory="device",
         mode="throughput",
-        statistic="mean_over_ranks",
+        statistic=MEAN,
         system=given.system,
         ranks=ranks,
         ranks_per_node=per_node_of(hosts) if hosts else given.ranks_per_node or -1,
@@ -151,6 +151,7 @@ def _add(result: _Result, shared: Context, cells: Cells) -> bool:
             dtype=DTYPES.get(result.type, result.type),
             operation="" if result.redop == "none" else result.redop,
             placement=placement,
+            statistic=MEAN if side.time is not None else CPU_TIME,
         )
         cells.add(context, result.size, time_us * 1e-6, low_s, high_s, _wrong(side.nwrong))
         found = True

@@ -129,6 +129,25 @@ def test_per_iteration_and_timestamp_columns(read):
     assert len(read(text.replace(" 03:04:05", ""), collective="all_reduce", ranks=2)) == 2
 
 
+def test_cpu_time_is_another_statistic(read):
+    measured, busy = read(NEW), read(NEW.replace("    time ", " cputime "))
+    assert cells(busy) == cells(measured)
+    assert {busy.row(at)["statistic"] for at in range(4)} == {"cpu_mean_over_ranks"}
+    content = nccl_json()
+    for result in content["results"]:
+        result["out_of_place"]["cpu_time"] = result["out_of_place"].pop("time")
+    found = read(json.dumps(content), name="a.json")
+    assert found.row(0)["statistic"] == "cpu_mean_over_ranks"
+    assert {found.row(at)["placement"]: found.row(at)["statistic"] for at in range(2)} == {
+        "out_of_place": "cpu_mean_over_ranks",
+        "in_place": "mean_over_ranks",
+    }
+
+
+def test_rccl_tests_is_another_library(read):
+    assert read("# rccl-tests: Version develop:ae3e635\n" + NEW).row(0)["transport"] == "rccl"
+
+
 def test_one_placement_and_not_available(read):
     text = NEW.replace("13.5    0.00    0.00     N/A", " N/A     N/A     N/A     N/A")
     assert cells(read(text)) == [
