@@ -105,7 +105,7 @@ def _values(one: Comparison) -> dict[str, Any]:
 
 
 def _print(found: list[Comparison], form: str, missing: str, effect: float) -> None:
-    from ..compare import LEAST_KNOWN
+    from ..compare import LEVEL
     from .output import print_csv, print_json
 
     values = [_values(one) for one in found]
@@ -117,10 +117,10 @@ def _print(found: list[Comparison], form: str, missing: str, effect: float) -> N
     else:
         _print_tables(found)
         click.echo(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
-        if any(not one.judged or isnan(one.p) for one in found):
+        if any(one.least_p > LEVEL for one in found):
             click.echo(
-                f"A single launch may be an outlier: it is judged only beside {LEAST_KNOWN} known "
-                "launches or more. Measure both sides with --launches 5."
+                "With so few launches chance alone explains any difference. 5 a side tell; so do "
+                "20 of one side for a single launch of the other."
             )
     if missing:
         click.echo(missing, err=form != "table")

@@ -7,8 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from collcast.analysis.compare import LEAST_KNOWN, Place, compare, launches_of
+from collcast.analysis.compare import Place, compare, launches_of
 from collcast.bench.sample import Campaign
+
+ALARMS = {"FASTER", "SLOWER"}
 
 
 @pytest.fixture
@@ -40,15 +42,15 @@ def verdicts(*arguments, **options):
     return [found.verdict for found in compare(*arguments, **options)]
 
 
-@pytest.mark.parametrize("launches", [2, 5, 10])
+@pytest.mark.parametrize("launches", [4, 5, 10])
 def test_the_same_is_seldom_different(side, launches):
     generator = np.random.default_rng(launches)
     pairs = [
         verdicts(side(generator, launches, cases=4), side(generator, launches, cases=4))
-        for _ in range(200)
+        for _ in range(80)
     ]
-    wrong = sum(not {"FASTER", "SLOWER"}.isdisjoint(pair) for pair in pairs)
-    assert wrong <= 10  # 5 % of whole comparisons, not of cases: Holm
+    wrong = sum(not ALARMS.isdisjoint(pair) for pair in pairs)
+    assert wrong <= 9  # 5 %, and three standard deviations, of whole comparisons, not of cases
 
 
 def test_a_slow_down_of_5_percent_is_found_with_10_launches(side):
@@ -74,18 +76,16 @@ def test_one_launch_a_side_is_ambiguous_however_large_the_effect(side):
 
 def test_one_launch_against_a_known_spread(side):
     generator = np.random.default_rng(0)
-    history = side(generator, LEAST_KNOWN)
+    history = side(generator, 40)
     assert verdicts(side(generator, 1), side(generator, 1, factor=1.5), known=[history]) == [
         "SLOWER"
     ]
     assert verdicts(history, side(generator, 1, factor=0.6)) == ["FASTER"]
-    same = [
-        verdicts(side(generator, 1), side(generator, 1), known=[history])[0] for _ in range(200)
-    ]
-    assert same.count("SLOWER") + same.count("FASTER") <= 10
+    same = [verdicts(side(generator, 1), side(generator, 1), known=[history])[0] for _ in range(80)]
+    assert same.count("SLOWER") + same.count("FASTER") <= 9
 
 
-@pytest.mark.parametrize("known", [10, LEAST_KNOWN])
+@pytest.mark.parametrize("known", [10, 40])
 def test_disturbed_launches_raise_no_alarm(side, known):
     """One launch in seven is slowed by a neighbour: a few known ones may well miss that."""
     generator = np.random.default_rng(known)
@@ -96,30 +96,55 @@ def test_disturbed_launches_raise_no_alarm(side, known):
             for place, samples in side(generator, launches).items()
         }
 
-    pairs = [
-        verdicts(disturbed(1), disturbed(1), known=[disturbed(known)])
-        + verdicts(disturbed(known), disturbed(1))
-        for _ in range(200)
-    ]
-    wrong = sum(not {"FASTER", "SLOWER"}.isdisjoint(pair) for pair in pairs)
-    assert wrong <= 10
+    of_pairs = of_one = 0
+    for _ in range(100):
+        history = disturbed(known)
+        of_pairs += verdicts(disturbed(1), disturbed(1), known=[history])[0] in ALARMS
+        of_one += verdicts(history, disturbed(1))[0] in ALARMS
+    assert max(of_pairs, of_one) <= 11  # 5 %, and three standard deviations
 
 
-def test_too_few_known_launches_judge_no_single_one(side):
+def test_two_modes_raise_no_alarm(side):
+    """Launches that fall into one of two narrow modes: two a side are often one mode each."""
     generator = np.random.default_rng(0)
-    history = side(generator, LEAST_KNOWN - 1)
-    (found,) = compare(history, side(generator, 1, factor=3))
-    assert (found.verdict, found.judged) == ("AMBIGUOUS", False)
-    (found,) = compare(side(generator, LEAST_KNOWN), side(generator, 1, factor=3))
-    assert (found.verdict, found.judged) == ("SLOWER", True)
-    two = side(generator, LEAST_KNOWN, cases=2), side(generator, 1, cases=2, factor=3)
-    assert verdicts(*two) == ["AMBIGUOUS"] * 2  # 5 % for each would be 10 % for both
+
+    def of_two_modes(launches):
+        return {
+            place: [one * generator.choice([1.0, 2.0]) for one in samples]
+            for place, samples in side(generator, launches, cases=3, spread=0.005).items()
+        }
+
+    for launches in (2, 3, 5):
+        pairs = [verdicts(of_two_modes(launches), of_two_modes(launches)) for _ in range(100)]
+        wrong = sum(not ALARMS.isdisjoint(pair) for pair in pairs)
+        assert wrong <= 11
+
+
+@pytest.mark.parametrize(
+    ("sides", "known", "least", "verdict"),
+    [
+        ((3, 3), 0, 2 / 20, "AMBIGUOUS"),
+        ((4, 4), 0, 2 / 70, "SLOWER"),
+        ((1, 18), 0, 1 / 19, "AMBIGUOUS"),
+        ((1, 19), 0, 1 / 20, "SLOWER"),
+        ((1, 1), 0, 1.0, "AMBIGUOUS"),
+    ],
+)
+def test_what_few_launches_can_say_is_limited(side, sides, known, least, verdict):
+    generator = np.random.default_rng(0)
+    first, second = (
+        side(generator, size, cases=3, factor=factor)
+        for size, factor in zip(sides, (1.0, 3.0), strict=True)
+    )
+    for found in compare(first, second):
+        assert found.least_p == pytest.approx(least)
+        assert found.verdict == verdict  # of every case: all are tested together
 
 
 @pytest.mark.parametrize("drift", [0.0, 0.1])
 def test_halves_of_one_launch_are_not_two_results(side, drift):
     generator = np.random.default_rng(0)
-    history = side(generator, LEAST_KNOWN)
+    history = side(generator, 40)
     wrong = 0
     for _ in range(100):
         ((place, (samples,)),) = side(generator, 1, drift=drift).items()
