@@ -16,6 +16,7 @@ ORDER = [
     ["bench.skew"],
     ["bench.case", "bench.protocol", "bench.environment", "bench.imported", "bench.observation"],
     ["bench.sample"],
+    ["bench.wrong"],
     ["bench.store"],
     # ---- analysis may import up to here ----
     ["bench.stub"],

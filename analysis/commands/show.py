@@ -110,6 +110,7 @@ def _print_rows(
     percentiles: tuple[float, ...],
     fabric_name: str | None,
 ) -> None:
+    from ...bench.wrong import wrong_lines
     from ..dataset import Dataset, dataset_of
     from ..fabrics import load_fabric
     from ..reach import reach_of, references_of
@@ -127,6 +128,8 @@ def _print_rows(
         for key, members in series:
             _print_series(key, members, percentiles, found, reached)
         _print_references(rows, references, fabric_name)
+        for line in wrong_lines(chosen.campaign(campaign).measurements):
+            click.echo(line)
         for failed in campaign.failed:
             click.echo(f"failed: {_case_text(failed)}: {failed.failure}")
         return

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from collcast.bench.case import Case
+from collcast.bench.cli import main
 from collcast.bench.commands.wrong import WRONG, tell_wrong
 from collcast.bench.environment import Environment
 from collcast.bench.protocol import Protocol
 from collcast.bench.sample import Campaign, Launch, Measurement, Sample
 from collcast.bench.store import write_campaign
+from collcast.bench.wrong import wrong_lines
 
 
 def measured(launch: int, **findings: Any) -> Measurement:
@@ -49,3 +51,25 @@ def test_a_wrong_case_is_one_line_and_status_1(path: Path, capsys: Any) -> None:
 def test_what_an_earlier_run_found_is_not_told_again(path: Path, capsys: Any) -> None:
     assert tell_wrong(path, 2) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_show_tells_it_too(path: Path, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["show", str(path)])
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("WRONG: all_reduce 1K float32")] == [
+        lines[-1]
+    ]
+
+
+def test_of_many_the_first_few_are_told() -> None:
+    many = [measured(0, wrong=1, first_wrong=0, first_wrong_rank=0, largest_ulps=1)] * 7
+    lines = wrong_lines(many)
+    assert len(lines) == 6
+    assert lines[-1] == "WRONG: 2 cases more"
+
+
+def test_a_file_that_knows_no_more_is_told_as_far_as_it_knows() -> None:
+    (line,) = wrong_lines([measured(0, wrong=4)])
+    assert line.endswith("on 2 ranks: 4 wrong elements")
