@@ -1,4 +1,4 @@
-"""Which dtypes and operations a transport moves and reduces.
+"""Which dtypes, operations and algorithms a transport has.
 
 Every transport moves every dtype, as bytes of its width where it has no name for it. It reduces
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .algorithms import NATIVE
 from .case import BYTES_PER_ELEMENT, OPERATIONS
 from .collectives import TABLE
 
@@ -56,6 +57,11 @@ def refusal(case: Case, nccl_version: _Version = _NEWEST) -> str:
     case
     nccl_version : major and minor; without it, whatever the newest can do
     """
+    if case.algorithm != NATIVE and (case.transport, case.memory) == ("mpi", "device"):
+        return (
+            f"mpi: found algorithm {case.algorithm} on device memory, expected native or "
+            "--transport staged: its copies and reductions run on the host"
+        )
     if not TABLE[case.collective].reduces:
         return ""
     dtypes = reducible(case.transport, nccl_version)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from collcast.bench.case import Case
 from collcast.bench.commands.choices import (
     check_algorithms,
     chosen_here,
@@ -16,6 +18,7 @@ from collcast.bench.commands.choices import (
 )
 from collcast.bench.errors import CaseError
 from collcast.bench.store import read_campaign, remove_campaign
+from collcast.bench.support import refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +76,14 @@ def test_an_algorithm_that_nothing_has_is_refused(
 def test_algorithms_may_be_of_different_collectives_and_transports() -> None:
     check_algorithms(["ring", "bruck"], ["all_reduce", "all_to_all"], ["mpi"])
     check_algorithms(["native", "ring"], ["all_reduce"], ["nccl", "mpi"])
+
+
+def test_algorithms_by_name_stay_off_device_memory_that_the_host_cannot_touch() -> None:
+    case = Case(collective="all_to_all", message_bytes=64, algorithm="bruck", memory="device")
+    assert "mpi: found algorithm bruck on device memory" in refusal(case)
+    assert refusal(replace(case, transport="staged")) == ""
+    assert refusal(replace(case, algorithm="native")) == ""
+    assert refusal(replace(case, memory="host")) == ""
 
 
 @pytest.mark.parametrize("texts", [["A"], ["A="], ["A=1,"], ["1A=1"], ["A=1,1"], ["A=1", "A=2"]])

@@ -52,6 +52,25 @@ def test_root_and_oversubscription_are_handled_where_needed(
 
 
 @pytest.mark.parametrize(
+    ("flavour", "expected"), [("openmpi", ["-n", "2", "-x", "NCCL_ALGO"]), ("mpich", ["-n", "2"])]
+)
+def test_what_a_launch_is_given_reaches_other_hosts(
+    tmp_path: Path, flavour: str, expected: list[str]
+) -> None:
+    """Open MPI takes along its own variables only, MPICH all."""
+    says = tmp_path / "mpiexec"
+    says.write_text('#!/bin/sh\necho "$NCCL_ALGO" "$@"\n')
+    says.chmod(0o755)
+    extra = {"NCCL_ALGO": "Ring", "OMPI_MCA_a": "1"}
+    process = Launcher(says, flavour).start(2, ["run"], extra)
+    printed, _ = process.communicate(timeout=60)
+    words = printed.split()
+    assert words[: len(expected) + 1] == ["Ring", *expected]
+    assert words[-2:] == ["collcast.bench", "run"]
+    assert "OMPI_MCA_a" not in words
+
+
+@pytest.mark.parametrize(
     ("says", "flavour"),
     [
         ("mpiexec (Open MPI) 5.0.11", "openmpi"),

@@ -16,26 +16,29 @@ from collcast.native import run
 
 
 @pytest.mark.parametrize(
-    "collective",
+    ("collective", "algorithm"),
     [
-        "all_reduce",
-        "all_to_all",
-        "all_gather",
-        "reduce_scatter",
-        "broadcast",
-        "send_recv",
-        "barrier",
+        ("all_reduce", "native"),
+        ("all_reduce", "ring"),
+        ("all_reduce", "binomial"),
+        ("all_to_all", "native"),
+        ("all_to_all", "bruck"),
+        ("all_gather", "native"),
+        ("reduce_scatter", "native"),
+        ("broadcast", "native"),
+        ("send_recv", "native"),
+        ("barrier", "native"),
     ],
 )
 @pytest.mark.parametrize("placement", ["in_place", "out_of_place"])
 def test_the_result_comes_back_to_the_device(
-    world: Any, stub_session: Any, stub_log: Any, collective: str, placement: str
+    world: Any, stub_session: Any, stub_log: Any, collective: str, algorithm: str, placement: str
 ) -> None:
     """Right results, and one copy each way per operation."""
     size = 0 if collective == "barrier" else 64 * world.size
     case = Case(
         collective=collective, message_bytes=size, transport="staged", memory="device",
-        placement=placement,
+        placement=placement, algorithm=algorithm,
     )  # fmt: skip
     staged = stub_session("staged", repetitions=5, warmup=2)
     names = ("cuMemcpyDtoH_v2", "cuMemcpyHtoD_v2")
