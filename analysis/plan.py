@@ -54,7 +54,8 @@ CELL_S = 0.5  # buffers, verification and warm-up of one case
 _SIZE_LENGTH, _DRIFT_LENGTH = 4.0, 12.0  # of K, in doublings of size; those of `process`
 _MOST_SIZES = 9  # candidates per number of ranks: sizes next to each other say the same
 _FURTHER = 2  # numbers of ranks beyond the largest measured, each double the last
-_LEAST_GAIN = 5e-4  # of the variance: less is not worth a case
+_DEAR = 0.25  # of the budget: launches that cost less cannot mislead a greedy choice by much
+_LEAST_GAIN = 2e-3  # of the variance: less is not worth a case
 _LEAST_WEIGHT = 0.1  # members of less lie in the tails beyond a 90 % interval
 _TINY_S = 1e-12
 _Z_90 = 1.6449
@@ -297,9 +298,9 @@ def _greedy(joint: _Joint, budget_s: float, now: float) -> tuple[Cell, ...]:
     scales = sorted({cell.ranks for cell in joint.cells})
     first = [_launch(joint, ranks, budget_s, least, whole=True) for ranks in scales]
     plans = [_fill(joint, [], budget_s, least)]
-    plans += [_fill(joint, part, budget_s, least) for part in first if part]
-    chosen, after = min(plans, key=lambda plan: plan[1].spread)
-    del after
+    dear = [part for part in first if joint.cost_s(part) > _DEAR * budget_s]
+    plans += [_fill(joint, part, budget_s, least) for part in dear]
+    chosen, _ = min(plans, key=lambda plan: plan[1].spread)
     return _told(joint, chosen, now)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "BOUND",
     "BOUND_DASHES",
     "MEASURED_INK",
     "colour_of",
@@ -27,6 +28,9 @@ __all__ = [
 MEASURED_INK = "#1f3b57"
 BOUND_DASHES = (0, (1, 3))
 """Of the line below which physics allows nothing."""
+
+BOUND = "_least possible"
+"""Label of that line; those with an underscore are in no legend."""
 
 _LABEL_GAP = 0.062  # of the axes' height: what a line of text needs
 
@@ -64,7 +68,8 @@ def draw_axes(axes: Axes, title: str) -> None:
 
 def draw_bound(axes: Axes, ranks: Sequence[int], least_s: Sequence[float], n: int) -> None:
     """Draw the least time that physics allows."""
-    axes.plot(ranks, least_s, color=colour_of(n), lw=1.1, ls=BOUND_DASHES, zorder=1)
+    style = {"lw": 1.1, "ls": BOUND_DASHES, "zorder": 1, "label": BOUND}
+    axes.plot(ranks, least_s, color=colour_of(n), **style)
 
 
 def name_lines(axes: Axes, ends: Sequence[tuple[int, int, float]]) -> None:

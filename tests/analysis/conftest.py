@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from collcast.analysis.dataset import Dataset, Row, SeriesKey
 from collcast.analysis.design import ONE_TIER, design_of
+from collcast.analysis.fit import fit
 from collcast.analysis.models import MODELS
 from collcast.bench.case import Case
 from collcast.bench.environment import Environment, Location
@@ -19,6 +21,8 @@ from collcast.bench.sample import Campaign, Launch, Measurement, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from collcast.analysis.fit import Fit
 
 KEY = SeriesKey(
     collective="all_reduce",
@@ -173,6 +177,17 @@ def truth() -> Callable[..., np.ndarray]:
 @pytest.fixture(scope="session")
 def rows_of() -> Callable[..., tuple[SeriesKey, Dataset]]:
     return make_rows
+
+
+@pytest.fixture(scope="session")
+def fit_of() -> Callable[..., Fit]:
+    """Fits of made series, with few bootstraps unless said; the same series is fitted once."""
+
+    @cache
+    def made(*names: str, bootstraps: int = 5, **fields: Any) -> Fit:
+        return fit(*make_rows(*names, **fields), bootstraps=bootstraps)
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -63,8 +63,8 @@ def test_a_wrong_measurement_is_not_given_as_measured(rows_of):
 
 
 @pytest.mark.parametrize("names", [("ring",), ("rabenseifner",), ("pairwise",)], ids="+".join)
-def test_extrapolation_meets_the_truth_64_times_further(rows_of, truth, names):
-    found = fit(*rows_of(*names), bootstraps=50)
+def test_extrapolation_meets_the_truth_64_times_further(fit_of, truth, names):
+    found = fit_of(*names, bootstraps=50)
     for n in (8, 1 << 20, 1 << 30):
         prediction = one(found, 4096, n)
         true_us = truth(names, 4096, [n])[0] * 1e6
@@ -73,14 +73,14 @@ def test_extrapolation_meets_the_truth_64_times_further(rows_of, truth, names):
         assert prediction.low90_us <= true_us <= prediction.high90_us
 
 
-def test_intervals_widen_with_distance(rows_of):
-    found = fit(*rows_of("ring"), bootstraps=50)
+def test_intervals_widen_with_distance(fit_of):
+    found = fit_of("ring", bootstraps=50)
     widths = [(p := one(found, ranks)).high90_us / p.low90_us for ranks in (48, 256, 2048)]
     assert widths == sorted(widths)
 
 
-def test_beyond_the_host_nothing_is_known_without_a_fabric(rows_of):
-    found = fit(*rows_of("ring", cores=128), bootstraps=5)
+def test_beyond_the_host_nothing_is_known_without_a_fabric(fit_of):
+    found = fit_of("ring", cores=128)
     assert one(found, 128).status == "extrapolated"
     beyond = one(found, 129)
     assert beyond.status == "unsupported"
@@ -88,8 +88,8 @@ def test_beyond_the_host_nothing_is_known_without_a_fabric(rows_of):
     assert one(found, 129, fabric=FABRIC).status == "conditional"
 
 
-def test_beyond_what_was_ever_checked_nothing_is_extrapolated(rows_of):
-    found = fit(*rows_of("ring", cores=1 << 30), bootstraps=5)
+def test_beyond_what_was_ever_checked_nothing_is_extrapolated(fit_of):
+    found = fit_of("ring", cores=1 << 30)
     assert one(found, 64 * 64).status == "extrapolated"
     beyond = one(found, 64 * 64 + 1)
     assert beyond.status == "unsupported"
@@ -97,22 +97,22 @@ def test_beyond_what_was_ever_checked_nothing_is_extrapolated(rows_of):
     assert one(found, 64 * 64 + 1, fabric=FABRIC).status == "conditional"
 
 
-def test_fewer_than_five_scales_support_nothing_beyond(rows_of):
-    found = fit(*rows_of("ring", scales=(2, 4, 8, 16)), bootstraps=5)
+def test_fewer_than_five_scales_support_nothing_beyond(fit_of):
+    found = fit_of("ring", scales=(2, 4, 8, 16))
     assert one(found, 12).status == "extrapolated"
     beyond = one(found, 64)
     assert beyond.status == "unsupported"
     assert beyond.time_us is not None  # shown, not hidden
 
 
-def test_fewer_than_three_scales_support_nothing(rows_of):
-    found = fit(*rows_of("ring", scales=(2, 4)))
+def test_fewer_than_three_scales_support_nothing(fit_of):
+    found = fit_of("ring", scales=(2, 4))
     assert one(found, 3).status == "unsupported"
     assert one(found, 1_000_000, fabric=FABRIC).status == "conditional"
 
 
-def test_an_interval_wider_than_ten_is_unsupported(rows_of):
-    found = fit(*rows_of("ring", noise=1.5), bootstraps=20)
+def test_an_interval_wider_than_ten_is_unsupported(fit_of):
+    found = fit_of("ring", noise=1.5, bootstraps=20)
     prediction = one(found, 4096)
     assert prediction.high90_us > 10 * prediction.low90_us
     assert prediction.status == "unsupported"
@@ -125,16 +125,16 @@ def test_two_hosts_support_more_but_not_beyond_a_single_known_leaf(rows_of):
     assert supported_ranks(fit(key, under_one_leaf, bootstraps=0)) == 32
 
 
-def test_conditional_names_the_tiers_it_uses(rows_of):
-    found = fit(*rows_of("ring", scales=(2, 4)))
+def test_conditional_names_the_tiers_it_uses(fit_of):
+    found = fit_of("ring", scales=(2, 4))
     for ranks, tiers in ((72, 1), (73, 2), (257, 3), (1_000_000, 4)):
         prediction = one(found, ranks, fabric=FABRIC)
         assert prediction.assumed_tiers == ("nvlink", "leaf", "pod", "core")[:tiers]
         assert prediction.fabric == "colossus-2"
 
 
-def test_conditional_is_the_fastest_model_on_the_fabric(rows_of):
-    found = fit(*rows_of("ring", scales=(2, 4)))
+def test_conditional_is_the_fastest_model_on_the_fabric(fit_of):
+    found = fit_of("ring", scales=(2, 4))
     best = min(
         time_s(
             model.demand(1_000_000, FABRIC.sizes),
@@ -147,20 +147,20 @@ def test_conditional_is_the_fastest_model_on_the_fabric(rows_of):
     assert prediction.time_us == pytest.approx(best * 1e6, rel=0.15)
 
 
-def test_conditional_respects_the_nic(rows_of):
+def test_conditional_respects_the_nic(fit_of):
     # No all-to-all sends its bytes out of a rack of 72 faster than 100 GB/s.
-    found = fit(*rows_of("pairwise", scales=(2, 4)))
+    found = fit_of("pairwise", scales=(2, 4))
     prediction = one(found, 1_000_000, 1 << 30, FABRIC)
     assert prediction.low90_us > 0.8 * 2**30 / 100e9 * 1e6
 
 
-def test_more_ranks_than_endpoints_are_unsupported(rows_of):
-    found = fit(*rows_of("ring", scales=(2, 4)))
+def test_more_ranks_than_endpoints_are_unsupported(fit_of):
+    found = fit_of("ring", scales=(2, 4))
     assert one(found, 1_000_001, fabric=FABRIC).status == "unsupported"
 
 
-def test_wider_figures_widen_the_interval(rows_of):
-    found = fit(*rows_of("ring", scales=(2, 4)))
+def test_wider_figures_widen_the_interval(fit_of):
+    found = fit_of("ring", scales=(2, 4))
     core = FABRIC.tiers[3]
     exact = type(core.latency)(**(asdict_figure(core.latency) | {"low": None, "high": None}))
     tiers = (
@@ -178,8 +178,8 @@ def asdict_figure(figure):
     return {name: getattr(figure, name) for name in figure.__struct_fields__}
 
 
-def test_bands_are_ordered_everywhere(rows_of):
-    found = fit(*rows_of("ring"), bootstraps=20)
+def test_bands_are_ordered_everywhere(fit_of):
+    found = fit_of("ring", bootstraps=20)
     predictions = Extrapolator(fit=found, fabric=FABRIC).predict(
         [2, 3, 16, 100, 4096, 5000, 1_000_000], [8, 12, 1 << 20, 1 << 33]
     )
@@ -189,16 +189,16 @@ def test_bands_are_ordered_everywhere(rows_of):
         assert all(type(asdict(p)[name]) is float for name in COLUMNS[11:16])
 
 
-def test_predictions_repeat_with_the_seed(rows_of):
-    found = fit(*rows_of("ring"), bootstraps=5)
+def test_predictions_repeat_with_the_seed(fit_of):
+    found = fit_of("ring")
     first, again = (
         Extrapolator(fit=found, fabric=FABRIC).predict([100, 1_000_000], [8]) for _ in range(2)
     )
     assert first == again
 
 
-def test_statement_says_what_kind_it_is(rows_of):
-    found = fit(*rows_of("ring", scales=(2, 4)))
+def test_statement_says_what_kind_it_is(fit_of):
+    found = fit_of("ring", scales=(2, 4))
     predictions = Extrapolator(fit=found, fabric=FABRIC).predict([1_000_000], [8])
     line = statement(predictions, FABRIC)
     assert line.startswith("Conditional forecast: nothing of the network was measured")
@@ -208,8 +208,8 @@ def test_statement_says_what_kind_it_is(rows_of):
     assert bare == "Of 1 predictions: 1 unsupported."
 
 
-def test_a_message_too_small_for_its_peers_is_pointed_out(rows_of):
-    found = fit(*rows_of("pairwise", scales=(2, 4)))
+def test_a_message_too_small_for_its_peers_is_pointed_out(fit_of):
+    found = fit_of("pairwise", scales=(2, 4))
     extrapolator = Extrapolator(fit=found, fabric=FABRIC)
     note, *others = notes(extrapolator.predict([1_000_000], [1 << 20, 1 << 30]), 4)
     assert "not realisable" in note
@@ -219,8 +219,8 @@ def test_a_message_too_small_for_its_peers_is_pointed_out(rows_of):
     assert not any("not realisable" in line for line in enough)
 
 
-def test_beyond_what_was_validated_the_output_says_so(rows_of):
-    found = fit(*rows_of("ring", cores=1 << 30), bootstraps=5)
+def test_beyond_what_was_validated_the_output_says_so(fit_of):
+    found = fit_of("ring", cores=1 << 30)
     extrapolator = Extrapolator(fit=found, fabric=FABRIC)
     near = extrapolator.predict([64, 2048], [1 << 20])
     assert all(p.validated for p in near)

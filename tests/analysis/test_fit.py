@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from collcast.analysis.curve import fit_curve
 from collcast.analysis.dataset import Dataset
 from collcast.analysis.fit import fit
 
@@ -22,37 +23,37 @@ TRUTHS = [
 @pytest.mark.parametrize("noise", [0.02, 0.1])
 @pytest.mark.parametrize("names", TRUTHS, ids="+".join)
 def test_known_truths_are_recovered(rows_of, names, noise):
-    found = fit(*rows_of(*names, noise=noise), bootstraps=50)
-    assert found.curve.model == names[0]
-    values = {p.name: p for p in found.curve.parameters}
+    curve = fit_curve(rows_of(*names, noise=noise)[1], bootstraps=50)
+    assert curve.model == names[0]
+    values = {p.name: p for p in curve.parameters}
     for name, true in (("overhead", 3e-6), ("alpha", 2e-6), ("beta", 1e-10)):
         assert values[name].value == pytest.approx(true, rel=1.5 * noise + 0.02)
         assert not values[name].at_bound
-    assert found.curve.residual_sd == pytest.approx(noise, rel=0.5)
+    assert curve.residual_sd == pytest.approx(noise, rel=0.5)
 
 
 def test_a_library_that_switches_by_size_is_recovered(rows_of):
-    key, rows = rows_of("recursive_doubling", "ring", scales=(2, 4, 8, 16, 32, 64, 128))
-    found = fit(key, rows, bootstraps=20)
-    assert found.curve.model.startswith("fastest of")
-    assert found.curve.values[:3] == pytest.approx([3e-6, 2e-6, 1e-10], rel=0.05)
+    rows = rows_of("recursive_doubling", "ring", scales=(2, 4, 8, 16, 32, 64, 128))[1]
+    curve = fit_curve(rows, bootstraps=20)
+    assert curve.model.startswith("fastest of")
+    assert curve.values[:3] == pytest.approx([3e-6, 2e-6, 1e-10], rel=0.05)
 
 
 def test_two_tiers_are_told_apart(rows_of):
     truth = (3e-6, 1e-6, 5e-6, 2e-11, 1e-10, 0.0)
-    key, rows = rows_of(
+    _, rows = rows_of(
         "pairwise", scales=(2, 4, 8, 16, 32, 64), per_host=8, tiers=(8, 1 << 62), values=truth
     )
-    found = fit(key, rows, bootstraps=20)
-    assert found.curve.sizes == (8, 1 << 62)
-    assert found.curve.values == pytest.approx(truth, rel=0.1)
+    curve = fit_curve(rows, bootstraps=20)
+    assert curve.sizes == (8, 1 << 62)
+    assert curve.values == pytest.approx(truth, rel=0.1)
 
 
 def test_intervals_cover(rows_of):
     inside = 0
     for seed in range(20):
-        found = fit(*rows_of("ring", noise=0.05, seed=seed), bootstraps=60)
-        alpha = next(p for p in found.curve.parameters if p.name == "alpha")
+        curve = fit_curve(rows_of("ring", noise=0.05, seed=seed)[1], bootstraps=60)
+        alpha = next(p for p in curve.parameters if p.name == "alpha")
         inside += alpha.low <= 2e-6 <= alpha.high
     assert inside >= 14  # of 20 at 90 %: fewer than 14 has a chance below 0.3 %
 
@@ -104,10 +105,10 @@ def test_a_collective_without_model_says_so(rows_of):
 
 
 def test_a_parameter_without_trace_is_at_its_bound(rows_of):
-    found = fit(*rows_of("ring", values=(0.0, 2e-6, 1e-10, 0.0), noise=0.0), bootstraps=5)
-    overhead = found.curve.parameters[0]
-    assert overhead.at_bound
-    assert found.curve.unidentified == ("gamma",)
+    rows = rows_of("ring", values=(0.0, 2e-6, 1e-10, 0.0), noise=0.0)[1]
+    curve = fit_curve(rows, bootstraps=5)
+    assert curve.parameters[0].at_bound
+    assert curve.unidentified == ("gamma",)
 
 
 def test_the_same_seed_gives_the_same_fit(rows_of):

@@ -17,12 +17,12 @@ from collcast.bench.errors import CaseError
 SIZES = (8, 1 << 12, 1 << 20)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def rows(rows_of):
     return rows_of("ring", sizes=SIZES)[1]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sealed(rows):
     return seal(rows, {"name": "x", "sha256": "0"}, [128, 256], SIZES)
 

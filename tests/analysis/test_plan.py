@@ -70,8 +70,8 @@ def test_what_is_said_narrows_more_than_chance(measured, truth):
     found = measured[-1]
     advice = advise(found, TARGET, BUDGET_S, most_ranks=FURTHER)
     assert advice.spent_s <= BUDGET_S
-    after = np.median([width(measuring(measured, advice.cells, truth, k)) for k in range(1, 5)])
-    chance = [width(measuring(measured, at_random(found, k), truth, k)) for k in range(1, 7)]
+    after = np.median([width(measuring(measured, advice.cells, truth, k)) for k in (1, 2, 3)])
+    chance = [width(measuring(measured, at_random(found, k), truth, k)) for k in (1, 2, 3, 4)]
     assert after < 0.8 * width(found)
     assert after < np.median(chance)
     # What was said beforehand is about what came.

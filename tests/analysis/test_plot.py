@@ -10,6 +10,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from collcast.analysis.dataset import dataset_of
+from collcast.analysis.drawing.panel import BOUND
 from collcast.analysis.fabrics import load_fabric
 from collcast.analysis.fit import fit
 from collcast.analysis.plot import MOST_SERIES, draw, save
@@ -32,9 +33,30 @@ def texts_of(svg):
     return [re.sub("<[^>]+>", "", text) for text in re.findall(r"<text.*?</text>", svg, re.DOTALL)]
 
 
-@pytest.fixture
-def svg(campaign_of):
-    return svg_of(draw(fits_of(campaign_of()), FABRIC, "Sample CPU"))
+@pytest.fixture(scope="module")
+def fits(campaign_of):
+    return fits_of(campaign_of())
+
+
+@pytest.fixture(scope="module")
+def few(campaign_of):
+    """Too few scales for a curve."""
+    return fits_of(campaign_of(scales=(1, 2, 4), cores=2))
+
+
+@pytest.fixture(scope="module")
+def figure(fits):
+    return draw(fits, FABRIC, "Sample CPU")
+
+
+@pytest.fixture(scope="module")
+def again(fits):
+    return draw(fits, FABRIC, "Sample CPU")
+
+
+@pytest.fixture(scope="module")
+def svg(figure):
+    return svg_of(figure)
 
 
 def test_both_collectives_axes_and_units(svg):
@@ -52,18 +74,16 @@ def test_measured_and_assumed_are_told_apart(svg):
     assert "#fbf1e3" in svg
 
 
-def test_forecast_reaches_a_million(campaign_of):
-    figure = draw(fits_of(campaign_of()), FABRIC)
+def test_forecast_reaches_a_million(figure):
     for axes in figure.axes[1::2]:
         assert max(line.get_xdata()[-1] for line in axes.lines) == 1_000_000
         assert all(line.get_linestyle() != "-" for line in axes.lines if len(line.get_xdata()) > 2)
 
 
-def test_points_that_are_not_fitted_are_hollow_and_named(svg, campaign_of):
+def test_points_that_are_not_fitted_are_hollow_and_named(svg, figure):
     texts = " | ".join(texts_of(svg))
     assert "copy: one rank (not fitted)" in texts
     assert "oversubscribed (not fitted)" in texts
-    figure = draw(fits_of(campaign_of()), FABRIC)
     marks = {
         (line.get_marker(), line.get_markerfacecolor() == "white")
         for line in figure.axes[0].lines
@@ -73,28 +93,38 @@ def test_points_that_are_not_fitted_are_hollow_and_named(svg, campaign_of):
     assert ("o", True) not in marks
 
 
-def test_the_fit_stays_inside_the_measured_tier(campaign_of):
-    figure = draw(fits_of(campaign_of()), FABRIC)
+def test_the_fit_stays_inside_the_measured_tier(figure):
     curves = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
     assert curves
     assert max(max(line.get_xdata()) for line in curves) <= 16
 
 
-def test_without_three_scales_the_panel_says_so(campaign_of):
-    figure = draw(fits_of(campaign_of(scales=(1, 2, 4), cores=2)), FABRIC)
+def test_without_three_scales_the_panel_says_so(few):
+    figure = draw(few, FABRIC)
     svg = svg_of(figure)
     assert "no curve: fewer than 3 numbers of ranks remain" in " ".join(texts_of(svg))
     assert not [line for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
 
 
-def test_without_fabric_there_is_one_column(campaign_of):
-    figure = draw(fits_of(campaign_of()), None)
+def test_both_intervals_and_the_bounds_are_drawn(figure):
+    for axes in figure.axes[1::2]:
+        assert len(axes.collections) == 6  # two bands for each of 3 sizes
+        for wide, declared in zip(axes.collections[::2], axes.collections[1::2], strict=True):
+            ends = [band.get_paths()[0].get_extents() for band in (wide, declared)]
+            assert ends[0].y0 <= ends[1].y0 < ends[1].y1 <= ends[0].y1
+    for axes in figure.axes:
+        bounds = [line for line in axes.lines if line.get_label() == BOUND]
+        assert len(bounds) >= 3  # one per size
+
+
+def test_without_fabric_there_is_one_column(fits):
+    figure = draw(fits, None)
     assert len(figure.axes) == 2
     assert "CONDITIONAL" not in svg_of(figure)
 
 
-def test_series_too_many_are_counted(campaign_of):
-    (first, _) = fits_of(campaign_of())
+def test_series_too_many_are_counted(fits):
+    (first, _) = fits
     many = [
         replace(first, key=replace(first.key, algorithm=f"forced-{k}"))
         for k in range(MOST_SERIES + 2)
@@ -105,18 +135,17 @@ def test_series_too_many_are_counted(campaign_of):
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf"])
-def test_the_same_input_gives_the_same_bytes(campaign_of, suffix):
-    fits, images = fits_of(campaign_of()), []
-    for _ in range(2):
+def test_the_same_input_gives_the_same_bytes(figure, again, suffix):
+    images = []
+    for drawn in (figure, again):
         stream = io.BytesIO()
-        save(draw(fits, FABRIC, "Sample CPU"), stream, suffix)
+        save(drawn, stream, suffix)
         images.append(stream.getvalue())
     assert images[0] == images[1]
 
 
-def test_no_text_leaves_the_picture_or_covers_another(campaign_of):
-    for campaign in (campaign_of(), campaign_of(scales=(1, 2, 4), cores=2)):
-        figure = draw(fits_of(campaign), FABRIC, "Sample CPU")
+def test_no_text_leaves_the_picture_or_covers_another(again, few):
+    for figure in (again, draw(few, FABRIC, "Sample CPU")):
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         renderer = canvas.get_renderer()

@@ -14,7 +14,7 @@ from collcast.analysis.fit import fit
 from collcast.analysis.report import render
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(campaign_of):
     return render_page(campaign_of())
 
