@@ -68,7 +68,7 @@ def draw_axes(axes: Axes, title: str) -> None:
 
 def draw_bound(axes: Axes, ranks: Sequence[int], least_s: Sequence[float], n: int) -> None:
     """Draw the least time that physics allows."""
-    style = {"lw": 1.1, "ls": BOUND_DASHES, "zorder": 1, "label": BOUND}
+    style: dict[str, Any] = {"lw": 1.1, "ls": BOUND_DASHES, "zorder": 1, "label": BOUND}
     axes.plot(ranks, least_s, color=colour_of(n), **style)
 
 
