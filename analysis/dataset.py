@@ -18,11 +18,11 @@ from .physics import suspicion
 from .summary import bus_bytes, launch_sd, summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from ..bench.environment import Environment
+    from ..bench.environment import Environment, Location
     from ..bench.imported import ImportedTable
     from ..bench.protocol import Protocol
     from ..bench.sample import Campaign, Launch, Measurement
@@ -69,6 +69,9 @@ class SeriesKey:
     varied: str = ""
     """Environment variables that the sweep varied, as ``NAME=VALUE NAME=VALUE``."""
 
+    load: str = ""
+    """What other ranks did meanwhile, as `collcast.bench.case.Case` says it."""
+
     @property
     def choice(self) -> str:
         """Algorithm, and what the library was made to choose."""
@@ -86,6 +89,7 @@ class SeriesKey:
             + (f" skew {self.skew}" if self.skew else "")
             + (f" {self.buffers}" if self.buffers else "")
             + (f" {self.system}" if self.system else "")
+            + (f" beside {self.load}" if self.load else "")
         )
 
 
@@ -223,14 +227,13 @@ def dataset_of(campaign: Campaign, statistic: str | None = None) -> Dataset:
         One of `collcast.bench.sample.STATISTICS`; None takes the default of each launch's start
         synchronisation.
     """
-    groups: dict[Any, list[tuple[Measurement, Launch]]] = {}
+    groups: dict[Any, list[Measurement]] = {}
     for measurement in campaign.measurements:
-        launch = campaign.launch_of(measurement)
-        hosts = _count_hosts(measurement, launch)
+        hosts = campaign.location_of(measurement).hosts
         place = (measurement.ranks, measurement.case.message_bytes, measurement.labels, hosts)
-        key = key_of(measurement, launch, statistic)
-        groups.setdefault((key, *place), []).append((measurement, launch))
-    measured = tuple(_row(group[0], members) for group, members in groups.items())
+        key = key_of(measurement, campaign.launch_of(measurement), statistic)
+        groups.setdefault((key, *place), []).append(measurement)
+    measured = tuple(_row(campaign, group[0], members) for group, members in groups.items())
     return Dataset(measured + tuple(_imported_rows(campaign.imported)))
 
 
@@ -254,6 +257,7 @@ def key_of(measurement: Measurement, launch: Launch, statistic: str | None) -> S
         peer=case.peer,
         skew=protocol.skew,
         varied=" ".join(f"{name}={value}" for name, value in launch.environment.varied.items()),
+        load=case.load,
     )
 
 
@@ -266,35 +270,43 @@ def _buffers(transport: str, protocol: Protocol) -> str:
     return ""
 
 
-def _row(key: SeriesKey, members: list[tuple[Measurement, Launch]]) -> Row:
-    first, launch = members[0]
-    summary = summarise([found.sample.seconds(key.statistic) for found, _ in members])
-    checked = [found.wrong for found, _ in members if found.wrong is not None]
+def _row(campaign: Campaign, key: SeriesKey, members: list[Measurement]) -> Row:
+    first = members[0]
+    summary = summarise(_by_launch(key.statistic, members))
+    checked = [found.wrong for found in members if found.wrong is not None]
     place = (key.collective, first.ranks, first.case.message_bytes)
-    suspects = {found.suspect for found, _ in members} | {
+    suspects = {found.suspect for found in members} | {
         suspicion(*place, summary.median_s, first.busiest_bytes)
     }
-    environment = launch.environment
+    location = campaign.location_of(first)
     return Row(
         key=key,
         ranks=first.ranks,
         message_bytes=first.case.message_bytes,
-        repetitions=sum(found.sample.repetitions for found, _ in members),
-        launches=len({found.launch for found, _ in members}),
+        repetitions=sum(found.sample.repetitions for found in members),
+        launches=len({found.launch for found in members}),
         median_s=summary.median_s,
         low_s=summary.low_s,
         high_s=summary.high_s,
         wrong=sum(checked) if checked else -1,
         suspect="+".join(sorted(suspects - {""})),
         labels=first.labels,
-        hosts=_count_hosts(first, launch),
-        nvlink_domains=_different(environment.location.nvlink_domain, first),
-        leaves=_different(environment.location.leaf, first),
-        pods=_different(environment.location.pod, first),
-        cores=_cores(environment),
+        hosts=location.hosts or -1,
+        nvlink_domains=_different(location.nvlink_domain),
+        leaves=_different(location.leaf),
+        pods=_different(location.pod),
+        cores=_cores(campaign.launch_of(first).environment, location),
         busiest_bytes=-1 if first.busiest_bytes is None else first.busiest_bytes,
-        clock_error_s=_clock_error_s(key.statistic, [found for found, _ in members]),
+        clock_error_s=_clock_error_s(key.statistic, members),
     )
+
+
+def _by_launch(statistic: str, members: list[Measurement]) -> list[NDArray[np.float64]]:
+    """Samples per launch: groups that measured at once are one launch, in whose order they come."""
+    found: dict[int, list[NDArray[np.float64]]] = {}
+    for member in members:
+        found.setdefault(member.launch, []).append(member.sample.seconds(statistic))
+    return [np.concatenate(parts) for parts in found.values()]
 
 
 def _clock_error_s(statistic: str, members: list[Measurement]) -> float:
@@ -353,20 +365,13 @@ def imported_key_of(cell: dict[str, Any]) -> SeriesKey:
     )
 
 
-def _cores(environment: Environment) -> int:
+def _cores(environment: Environment, location: Location) -> int:
     """Cores on the hosts used, -1 where not recorded."""
-    return sum(environment.cores_per_host.values()) or -1
+    used = set(location.host) or set(environment.cores_per_host)
+    return sum(n for host, n in environment.cores_per_host.items() if host in used) or -1
 
 
-def _count_hosts(measurement: Measurement, launch: Launch) -> int:
-    """Hosts of the ranks that took part, -1 where not recorded."""
-    if measurement.case.peer >= 0:
-        return _different(launch.environment.location.host, measurement)
-    return launch.environment.hosts or -1
-
-
-def _different(names: Sequence[str], measurement: Measurement) -> int:
-    """Count the different names of a pair, or all; -1 where nothing or not everything is known."""
-    pair = measurement.case.peer >= 0 and len(names) > max(measurement.members)
-    found = {names[rank] for rank in measurement.members} if pair else set(names)
+def _different(names: Iterable[str]) -> int:
+    """Count the different names; -1 where nothing or not everything is known."""
+    found = set(names)
     return -1 if not found or "" in found else len(found)

@@ -109,6 +109,8 @@ def _unknown_to(peer: str, table: _Table) -> str:
         return f"{peer} has no such test"
     if table.launch.protocol.skew:
         return f"{peer} delays no rank"
+    if case.load:
+        return f"{peer} runs alone, this ran beside {case.load}"
     if case.transport == "staged":
         return f"{peer} stages nothing through the host"
     if peer == "imb" and case.transport != "mpi":
@@ -124,7 +126,7 @@ def _tables(campaign: Campaign) -> Iterable[_Table]:
         # nccl-tests prints both placements in one row.
         key: tuple[str, ...] = (case.collective, case.transport)
         key += f"{found.ranks:9d}", f"{found.launch:9d}"
-        kind = (case.algorithm, case.dtype, case.operation, case.memory, str(case.root))
+        kind = (case.algorithm, case.dtype, case.operation, case.memory, str(case.root), case.load)
         groups.setdefault(key + kind, []).append(found)
     for key in sorted(groups):
         members = sorted(groups[key], key=lambda found: found.case.message_bytes)
@@ -173,7 +175,7 @@ def _nccl_settings(table: _Table) -> str:
 
 
 def _nccl_devices(table: _Table) -> list[str]:
-    location = table.launch.environment.location
+    location = table.launch.environment.location.of(range(table.first.ranks))
     unknown = ("",) * table.first.ranks
     hosts, gpus = location.host or unknown, location.gpu or unknown
     local = location.local_rank or (0,) * table.first.ranks

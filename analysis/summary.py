@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..bench.case import SIZELESS
 from ..bench.errors import CaseError
 
 if TYPE_CHECKING:
@@ -119,13 +120,13 @@ def busbw_factor(collective: str, ranks: int) -> float:
     """Return busbw / algbw: the bytes a rank must send on a ring per byte of message.
 
     all_reduce 2(P-1)/P; all_gather, reduce_scatter, all_to_all (P-1)/P; one-to-all and
-    point-to-point 1; barrier NaN, and all_to_allv too: it depends on the counts.
+    point-to-point 1; what has no message NaN, and all_to_allv too: it depends on the counts.
     """
     if collective == "all_reduce":
         return 2 * (ranks - 1) / ranks
     if collective in {"all_gather", "reduce_scatter", "all_to_all", "gather", "scatter"}:
         return (ranks - 1) / ranks
-    return math.nan if collective in {"barrier", "all_to_allv"} else 1.0
+    return math.nan if collective in {*SIZELESS, "all_to_allv"} else 1.0
 
 
 def bus_bytes(

@@ -23,10 +23,22 @@ from .host import boot_id
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["IDLE", "STATES", "Board", "Status", "board_folder", "read_board", "remove_board"]
+__all__ = [
+    "IDLE",
+    "LOADING",
+    "STATES",
+    "Board",
+    "Status",
+    "board_folder",
+    "read_board",
+    "remove_board",
+]
 
 IDLE = "idle"
 """Operation of a rank that the measuring group leaves out."""
+
+LOADING = "load"
+"""First word of the operation of a rank that loads the network while others measure."""
 
 STATES = ("between operations", "before", "inside", "after")
 """Where a rank can be: not in the loop; waiting to start; in the operation; past it."""
@@ -58,6 +70,11 @@ class Status:
 
     beat_ns: int = 0
     """When the process last ran at all: nanoseconds of the host's wall clock."""
+
+    @property
+    def measures(self) -> bool:
+        """Whether others wait for this rank to get as far as they are."""
+        return self.operation != IDLE and self.operation.partition(" ")[0] != LOADING
 
     @property
     def progress(self) -> tuple[int, int, int]:

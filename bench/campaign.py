@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
+from dataclasses import replace as change
 from typing import TYPE_CHECKING, Any
 
 from .algorithms import NATIVE
 from .board import IDLE
 from .case import PAIRS
 from .clock import CommonClock
-from .measure import Session, measure
+from .measure import Session, measure_groups, operation_of
 from .pairs import measure_pairs, rounds_of
 from .room import failed_measurement, make_room
 from .sample import Launch
@@ -21,18 +21,20 @@ from .transports.pair import open_pair
 from .units import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from .aggressor import Load
     from .board import Board
     from .buffers import BufferPool
     from .case import Case
     from .environment import Environment
     from .observer import Observer
     from .protocol import Protocol
+    from .sample import Measurement
     from .transports import Transport
 
-__all__ = ["labels_of", "run_sweep"]
+__all__ = ["in_order", "labels_of", "run_sweep"]
 
 
 def run_sweep(
@@ -47,11 +49,12 @@ def run_sweep(
     *,
     observer: Observer | None = None,
     fresh: bool = False,
+    group: Any = None,
+    load: Load | None = None,
 ) -> dict[Case, str]:
-    """Measure `cases` in an order drawn from the seed, and append each to `path`. Collective.
+    """Measure `cases` in the order of `in_order`, and append each to `path`. Collective.
 
-    Order and time are thus independent: a machine that slows down does not slow the large sizes
-    only, and transports are interleaved. Returns why which cases could not be measured.
+    Returns why which cases could not be measured.
 
     Parameters
     ----------
@@ -63,24 +66,30 @@ def run_sweep(
     board : where this rank says what it does
     observer : looks at nodes and devices around each case
     fresh : whether a campaign that exists is removed, once nothing can be refused any more
+    group : communicator of the operations, where several groups measure at once; its ranks are a
+        block of `communicator`
+    load : the aggressors of the cases that have a load; concurrent groups need none
     """
+    hosts = environment.location.host[: communicator.size]
+    group = group or communicator
+    first = communicator.rank // group.size * group.size
+    own_hosts = hosts[first : first + group.size]
     transports = {
-        name: open_transport(
-            name, communicator, environment.location.host, protocol.staging_chunk_bytes
-        )
+        name: open_transport(name, group, own_hosts, protocol.staging_chunk_bytes)
         for name in sorted({case.transport for case in cases})
     }
-    environment = dataclasses.replace(environment, **_library_facts(transports))
-    pool, failed = _buffers(communicator, cases, transports, protocol.registration)
+    environment = change(environment, **_library_facts(transports))
+    pool, failed = _buffers(communicator, group.size, cases, transports, protocol.registration)
     session = Session(
-        communicator=communicator,
+        communicator=group,
+        together=None if group is communicator else communicator,
         transports=transports,
         pool=pool,
         protocol=protocol,
         launch=launch,
-        clock=CommonClock(communicator, environment.location.host),
+        clock=CommonClock(communicator, hosts),
         resolution_s=_resolution_s(environment, protocol),
-        labels=(*labels_of(environment), *(("skew",) if protocol.skew else ())),
+        labels=(*labels_of(environment, group.size), *(("skew",) if protocol.skew else ())),
         board=board,
     )
     fitting = [case for case in cases if case not in failed]
@@ -91,34 +100,46 @@ def run_sweep(
         if fresh and campaign_exists(path):
             remove_campaign(path)
         append_launch(path, Launch(number=launch, protocol=protocol, environment=environment))
-    rounds = rounds_of(fitting, communicator.size, together=protocol.pair_rounds)
     alone = _pair_labels(session.labels, environment, protocol)
-    order = random.Random(protocol.seed + launch).sample(rounds, len(rounds))
     done = 0
     for case, reason in failed.items() if communicator.rank == 0 else ():
-        labels, ranks = session.labels, communicator.size
+        labels, ranks = session.labels, group.size
         append_measurement(path, failed_measurement(case, launch, ranks, labels, reason))
         done += 1
         progress(done, case)
+    order = in_order(fitting, communicator.size, protocol, launch)
     for number, members in enumerate(order, start=1):
         if board is not None:
             board.begin(number, _doing(members, communicator.rank))
         if observer is not None:
             observer.begin()
-        if members[0].collective in PAIRS:
-            found = measure_pairs(members, session, alone)
-        else:
-            own = measure(members[0], session)
-            found = [own] if own is not None else []
+        found = _measure_round(members, session, alone, load)
         observed = observer.end() if observer is not None else None
         for measurement in found:
-            measured = dataclasses.replace(measurement, observed=observed)
+            measured = change(measurement, observed=observed)
             append_measurement(path, measured)
-            done += 1
-            progress(done, measured.case)
+            if measured.group == 0:
+                done += 1
+                progress(done, measured.case)
+    if load:
+        load.close()
     for transport in transports.values():
         getattr(transport, "close", _nothing)()
     return failed
+
+
+def _measure_round(
+    members: tuple[Case, ...], session: Session, alone: tuple[str, ...], load: Load | None
+) -> list[Measurement]:
+    """Measure what is measured at a time, quiet or loaded; `alone` are the labels of pairs."""
+    if members[0].collective in PAIRS:
+        return measure_pairs(members, session, alone)
+    if load is None or not members[0].load:
+        return measure_groups(members[0], session)
+    load.begin(members[0].load)
+    found = measure_groups(members[0], session)
+    rate = load.end()
+    return [change(measurement, load_bytes_per_s=rate) for measurement in found]
 
 
 def _refuse(cases: list[Case], session: Session) -> None:
@@ -129,7 +150,7 @@ def _refuse(cases: list[Case], session: Session) -> None:
             open_pair(case.transport, communicator, session.protocol.batch)
             continue
         buffers = session.pool.buffers(case, communicator.rank, communicator.size)
-        session.transports[case.transport].operation(case, buffers)
+        operation_of(case, session, buffers)
 
 
 def _nothing() -> None:
@@ -152,12 +173,16 @@ def _library_facts(transports: dict[str, Transport]) -> dict[str, Any]:
 
 
 def _buffers(
-    communicator: Any, cases: tuple[Case, ...], transports: dict[str, Transport], registration: str
+    communicator: Any,
+    ranks: int,
+    cases: tuple[Case, ...],
+    transports: dict[str, Transport],
+    registration: str,
 ) -> tuple[BufferPool, dict[Case, str]]:
     """Buffers of all cases, known to NCCL where asked for, and the cases that do not fit."""
     nccl: Any = transports.get("nccl")
     allocate = nccl.allocate if registration == "window" else None
-    pool, failed = make_room(communicator, cases, allocate)
+    pool, failed = make_room(communicator, cases, allocate, ranks)
     if registration != "none":
         nccl.register(pool.regions, registration)
     return pool, failed
@@ -182,11 +207,32 @@ def _pair_labels(
     return tuple(label for label in labels if label != "oversubscribed" or crowded)
 
 
-def labels_of(environment: Environment) -> tuple[str, ...]:
-    """Return the conditions (keys of `sample.LABELS`) that hold for every case of a launch."""
+def in_order(
+    cases: Sequence[Case], ranks: int, protocol: Protocol, launch: int
+) -> list[tuple[Case, ...]]:
+    """Return the cases that are measured at a time, in an order drawn from the seed.
+
+    Order and time are thus independent: a machine that slows down does not slow the large sizes
+    only, and transports are interleaved. The same cases with and without load stay in a row, and
+    either comes first as often.
+    """
+    draw = random.Random(protocol.seed + launch)
+    alike: dict[tuple[Case, ...], list[tuple[Case, ...]]] = {}
+    for members in rounds_of(cases, ranks, together=protocol.pair_rounds):
+        quiet = tuple(change(case, load="") for case in members)
+        alike.setdefault(quiet, []).append(members)
+    return [
+        members
+        for rounds in draw.sample(list(alike.values()), len(alike))
+        for members in draw.sample(rounds, len(rounds))
+    ]
+
+
+def labels_of(environment: Environment, ranks: int) -> tuple[str, ...]:
+    """Return the conditions (keys of `sample.LABELS`) that hold for every case on `ranks` ranks."""
     hosts, gpus = environment.location.host, environment.location.gpu
     labels = []
-    if environment.ranks == 1:
+    if ranks == 1:
         labels.append("copy")
     if any(hosts.count(host) > cores for host, cores in environment.cores_per_host.items()):
         labels.append("oversubscribed")

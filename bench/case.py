@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from .errors import CaseError
@@ -9,10 +10,12 @@ from .errors import CaseError
 __all__ = [
     "BYTES_PER_ELEMENT",
     "COLLECTIVES",
+    "LOADS",
     "MEMORIES",
     "OPERATIONS",
     "PAIRS",
     "PLACEMENTS",
+    "SIZELESS",
     "STORAGE",
     "TRANSPORTS",
     "UNIFORM",
@@ -31,8 +34,16 @@ COLLECTIVES = (
     "unidirectional",
     "bidirectional",
     "barrier",
+    "noise",
 )
-"""Names of the collectives that can be measured."""
+"""Names of what can be measured; ``noise`` is no communication but a fixed quantum of work."""
+
+SIZELESS = frozenset({"barrier", "noise"})
+"""Those without a message."""
+
+LOADS = ("concurrent", "incast", "all_to_all", "permutation")
+"""What other ranks can do meanwhile: the same operation in groups of their own, or a pattern that
+loads the network."""
 
 PAIRS = ("ping_pong", "unidirectional", "bidirectional")
 """Those of them that two ranks do alone."""
@@ -88,7 +99,7 @@ class Case:
     """The nccl-tests "size", in bytes: per-rank buffer for all_reduce and broadcast; per-rank total
     (per-peer count x ranks) for all_gather, reduce_scatter and all_to_all; what a rank sends in
     all, on average over the ranks, for all_to_allv; one message between two ranks; 0 for
-    barrier."""
+    `SIZELESS`."""
 
     transport: str = "mpi"
     """One of `TRANSPORTS`."""
@@ -118,6 +129,10 @@ class Case:
     """How an all_to_allv divides its message among the ranks, as `counts.parse_counts` writes it:
     ``uniform``, ``zipf:EXPONENT:SEED`` or ``file:DIGEST:PATH``."""
 
+    load: str = ""
+    """What other ranks of the launch do meanwhile, and how many they are: one of `LOADS` and a
+    number, such as ``incast:4``; empty where they sleep."""
+
     def __post_init__(self) -> None:
         _expect("collective", self.collective, COLLECTIVES)
         _expect("transport", self.transport, TRANSPORTS)
@@ -125,11 +140,17 @@ class Case:
         _expect("operation", self.operation, OPERATIONS)
         _expect("placement", self.placement, PLACEMENTS)
         _expect("memory", self.memory, MEMORIES)
-        if self.collective == "barrier" and self.message_bytes != 0:
+        pattern, _, others = self.load.partition(":")
+        if self.load and not (pattern in LOADS and re.fullmatch("[1-9][0-9]{0,8}", others)):
             raise CaseError(
-                f"case.message_bytes: found {self.message_bytes} for a barrier, expected 0"
+                f"case.load: found {self.load!r}, expected one of {', '.join(LOADS)} and a number "
+                "of ranks, such as incast:4"
             )
-        if self.collective != "barrier" and self.message_bytes < 1:
+        if self.collective in SIZELESS and self.message_bytes != 0:
+            raise CaseError(
+                f"case.message_bytes: found {self.message_bytes} for {self.collective}, expected 0"
+            )
+        if self.collective not in SIZELESS and self.message_bytes < 1:
             raise CaseError(f"case.message_bytes: found {self.message_bytes}, expected at least 1")
         if self.message_bytes % self.element_bytes:
             raise CaseError(

@@ -6,7 +6,11 @@ fields, so that a reader needs neither.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["ENVIRONMENT_VARIABLES", "Clock", "Environment", "Gpu", "Location"]
 
@@ -38,6 +42,23 @@ class Location:
     nvlink_domain: tuple[str, ...] = ()
     leaf: tuple[str, ...] = ()
     pod: tuple[str, ...] = ()
+
+    @property
+    def hosts(self) -> int:
+        """Number of different hosts."""
+        return len(set(self.host))
+
+    def of(self, ranks: Sequence[int]) -> Location:
+        """Return the location of some ranks; columns that do not reach them are left empty."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Location(
+            **{
+                name: tuple(column[rank] for rank in ranks)
+                if len(column) > max(ranks, default=-1)
+                else ()
+                for name, column in columns.items()
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +116,8 @@ class Environment:
     """Command line as the program got it."""
 
     ranks: int = 0
+    """Ranks that took part: those that measured, then those that loaded the network."""
+
     location: Location = field(default_factory=Location)
     cores_per_host: dict[str, int] = field(default_factory=dict)
     """Host -> cores that the ranks there may use."""
@@ -137,4 +160,4 @@ class Environment:
     @property
     def hosts(self) -> int:
         """Number of different hosts."""
-        return len(set(self.location.host))
+        return self.location.hosts

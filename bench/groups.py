@@ -1,8 +1,12 @@
-"""Several numbers of ranks under one mpirun: part of the ranks measure, the others sleep."""
+"""Several numbers of ranks under one mpirun: part of the ranks measure, the others sleep.
+
+Or measure, too, in groups of their own, or load the network.
+"""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .errors import EnvironmentMismatchError
@@ -11,12 +15,41 @@ from .mpi import load_mpi
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["RANK_MAPS", "check_counts", "rank_order", "split_off", "wait_quietly"]
+__all__ = [
+    "RANK_MAPS",
+    "Part",
+    "check_counts",
+    "rank_order",
+    "split_off",
+    "spread",
+    "take_part",
+    "wait_quietly",
+]
 
 RANK_MAPS = ("block", "round-robin")
 """How ranks are drawn from hosts: host by host, or one of each host in turn."""
 
 _NAP_S = 0.005  # MPI's own waiting spins on a core; 200 looks per second cost under 1 % of one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Communicators of one rank while one number of ranks is measured."""
+
+    launch: Any
+    """All that take part: those that measure, group by group, then those that load the network."""
+
+    measuring: Any
+    """All that measure; None on a rank that loads."""
+
+    group: Any
+    """Those that this rank communicates with."""
+
+    def free(self) -> None:
+        """Give the communicators back; collective."""
+        for communicator in {id(c): c for c in (self.group, self.measuring, self.launch)}.values():
+            if communicator is not None:
+                communicator.Free()
 
 
 def check_counts(counts: Sequence[int], ranks: int) -> None:
@@ -58,6 +91,58 @@ def split_off(world: Any, ranks: int, order: Sequence[int]) -> Any:
     mpi = load_mpi()
     group = world.Split(0 if position < ranks else mpi.UNDEFINED, position)
     return None if group == mpi.COMM_NULL else group
+
+
+def spread(hosts: Sequence[str], count: int) -> frozenset[int]:
+    """Return which of the ranks on `hosts` load the network: every host gives the same share.
+
+    Host by host, rank i of n is one of them where floor((i + 1) count / n) > floor(i count / n).
+    GPCNeT gives whole hosts; here both sides share the hosts' links to the network as well.
+
+    >>> sorted(spread(["a", "a", "a", "a", "b", "b", "b", "b"], 4))
+    [1, 3, 5, 7]
+    """
+    ranks = len(hosts)
+    return frozenset(
+        rank
+        for place, rank in enumerate(rank_order(hosts, "block"))
+        if (place + 1) * count // ranks > place * count // ranks
+    )
+
+
+def take_part(
+    world: Any,
+    hosts: Sequence[str],
+    order: Sequence[int],
+    ranks: int,
+    *,
+    loading: int = 0,
+    concurrent: bool = False,
+) -> Part | None:
+    """Return this rank's communicators, None if it sleeps; collective.
+
+    Parameters
+    ----------
+    hosts : of every rank of the world
+    order : the world's ranks as groups take them
+    ranks : those that take part, loading ones included; with `concurrent`, those of a group
+    loading : how many of them load the network
+    concurrent : whether as many groups are made as there are ranks for
+    """
+    taken = order[: ranks * (world.size // ranks if concurrent else 1)]
+    chosen = spread([hosts[rank] for rank in taken], loading)
+    measure = [rank for place, rank in enumerate(taken) if place not in chosen]
+    load = [rank for place, rank in enumerate(taken) if place in chosen]
+    launch = split_off(world, len(taken), [*measure, *load, *order[len(taken) :]])
+    if launch is None:
+        return None
+    if loading:
+        team = launch.Split(int(launch.rank >= len(measure)), launch.rank)
+        return Part(launch=launch, measuring=team if world.rank in measure else None, group=team)
+    group = launch
+    if len(taken) > ranks:
+        group = launch.Split(launch.rank // ranks, launch.rank)
+    return Part(launch=launch, measuring=launch, group=group)
 
 
 def wait_quietly(world: Any) -> None:

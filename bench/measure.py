@@ -9,11 +9,12 @@ import numpy as np
 
 from ..native import StepError, run
 from .arrangement import plain
-from .case import PAIRS
+from .case import PAIRS, SIZELESS
 from .checker import Checker, findings
 from .collectives import TABLE, check_divisible
 from .counts import busiest_bytes
 from .errors import MeasurementError
+from .noise import quantum_steps
 from .sample import Measurement, Sample
 from .sampling import Sampler, around
 
@@ -22,15 +23,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..native import Step
     from .arrangement import Arrangement
     from .board import Board
-    from .buffers import BufferPool
+    from .buffers import BufferPool, Buffers
     from .case import Case
     from .clock import CommonClock
     from .protocol import Protocol
     from .transports import Transport
 
-__all__ = ["Session", "gather_sample", "measure"]
+__all__ = ["Session", "gather_sample", "measure", "measure_groups", "operation_of"]
 
 _BLOCK_STAMPS = 1 << 18  # per gathering: 4 MiB of starts and stops, however many ranks there are
 
@@ -52,6 +54,9 @@ class Session:
 
     labels: tuple[str, ...] = ()
     board: Board | None = None
+    together: Any = None
+    """Communicator of several groups that sample together, this one's ranks a block of it; None
+    where this group is alone."""
 
 
 def measure(case: Case, session: Session) -> Measurement | None:
@@ -67,12 +72,20 @@ def measure(case: Case, session: Session) -> Measurement | None:
     MeasurementError
         If a call returned an error; names the rank, the step and the iteration.
     """
+    return next(iter(measure_groups(case, session)), None)
+
+
+def measure_groups(case: Case, session: Session) -> list[Measurement]:
+    """Do what `measure` does in several groups at once, sample by sample.
+
+    The results, one per group, are on rank 0 of all of them; elsewhere the list is empty.
+    """
+    communicator, together = session.communicator, session.together or session.communicator
     if case.collective not in PAIRS:  # whose ranks are those of the launch, not of the pair
-        check_divisible(case, session.communicator.size)
-    communicator = session.communicator
+        check_divisible(case, communicator.size)
     buffers = session.pool.buffers(case, communicator.rank, communicator.size)
     transport = session.transports[case.transport]
-    operation = transport.operation(case, buffers)
+    operation = operation_of(case, session, buffers)
     checker = Checker(
         case=case,
         buffers=buffers,
@@ -92,40 +105,51 @@ def measure(case: Case, session: Session) -> Measurement | None:
         getattr(transport, "abort", _nothing)()
         raise MeasurementError(
             f"{case.collective} of {case.message_bytes} B over {transport.name}: rank "
-            f"{session.communicator.rank}, step {error.step}, iteration {error.iteration}: "
-            f"{reason}"
+            f"{communicator.rank}, step {error.step}, iteration {error.iteration}: {reason}"
         ) from error
     if case.placement == "out_of_place":
         checker.check()
-    verdicts = communicator.gather(checker.verdict)
     clock = session.clock
+    found = together.gather((checker.verdict, clock.error_ns(taken.since_ns)))
     batch = session.protocol.batch * TABLE[case.collective].messages
     warmup, sample = (
-        gather_sample(session.communicator, _on_common_clock(clock, stamps), batch)
+        gather_sample(together, _on_common_clock(clock, stamps), batch)
         for stamps in (taken.warmup, taken.stamps)
     )
     verified = None
     if taken.verified.size:
-        verified = gather_sample(communicator, clock.to_common_ns(taken.verified), 1)
-    errors_ns = session.communicator.gather(clock.error_ns(taken.since_ns))
+        verified = gather_sample(together, clock.to_common_ns(taken.verified), 1)
     if sample is None or warmup is None:
-        return None
-    return Measurement(
-        case=case,
-        sample=sample,
-        warmup=warmup,
-        verified=verified,
-        launch=session.launch,
-        **({"wrong": None} if case.collective == "barrier" else findings(verdicts)),
-        busiest_bytes=(
-            busiest_bytes(case, communicator.size) if case.collective == "all_to_allv" else None
-        ),
-        labels=session.labels,
-        suspect=taken.suspect,
-        stopped_by=taken.stopped_by,
-        missed_windows=taken.missed_windows,
-        clock_error_ns=2 * max(errors_ns),  # two stamps, each off by as much
-    )
+        return []
+    verdicts = [verdict for verdict, _ in found]
+    blocks = [slice(i, i + communicator.size) for i in range(0, together.size, communicator.size)]
+    return [
+        Measurement(
+            case=case,
+            sample=sample.of_ranks(block),
+            warmup=warmup.of_ranks(block),
+            verified=None if verified is None else verified.of_ranks(block),
+            launch=session.launch,
+            **({"wrong": None} if case.collective in SIZELESS else findings(verdicts[block])),
+            busiest_bytes=(
+                busiest_bytes(case, communicator.size) if case.collective == "all_to_allv" else None
+            ),
+            labels=(*session.labels, "loaded") if case.load else session.labels,
+            suspect=taken.suspect,
+            stopped_by=taken.stopped_by,
+            missed_windows=taken.missed_windows,
+            clock_error_ns=2 * max(error_ns for _, error_ns in found),  # two stamps, each off by it
+            group=number,
+        )
+        for number, block in enumerate(blocks)
+    ]
+
+
+def operation_of(case: Case, session: Session, buffers: Buffers) -> tuple[Step, ...]:
+    """Return the steps of one operation."""
+    if case.collective == "noise":
+        return quantum_steps(session.together or session.communicator, case)
+    return session.transports[case.transport].operation(case, buffers)
 
 
 def _nothing() -> None:
@@ -134,7 +158,7 @@ def _nothing() -> None:
 
 def _sampler(session: Session, arrangement: Arrangement, checker: Checker) -> Sampler:
     return Sampler(
-        session.communicator,
+        session.together or session.communicator,
         session.clock,
         session.protocol,
         session.resolution_s,
@@ -146,7 +170,7 @@ def _sampler(session: Session, arrangement: Arrangement, checker: Checker) -> Sa
 
 def _verify_one(checker: Checker, session: Session, arrangement: Arrangement) -> None:
     """Run one operation on known contents and look at its result."""
-    if checker.case.collective == "barrier":
+    if checker.case.collective in SIZELESS:
         return
     checker.prepare()
     run(around(session.board, (), arrangement.once), *np.zeros((2, 1), np.int64))

@@ -36,6 +36,7 @@ def collect(
     places: Mapping[str, Place],
     device: Device,
     gpu: Gpu | None = None,
+    host: str = "",
 ) -> Environment:
     """Return the environment of this launch, the same on every rank.
 
@@ -46,13 +47,14 @@ def collect(
     places : host -> place, from a topology file; may be empty
     device : this rank's device
     gpu : what its driver says of it, if it can be asked
+    host : this rank's, by default what `host_name` says of the communicator
 
     Raises
     ------
     EnvironmentMismatchError
         If the ranks do not run the same collcast.
     """
-    host = host_name(communicator)
+    host = host or host_name(communicator)
     place = place_of(host.partition("#")[0], places, os.environ)
     mine = (host, sorted(os.sched_getaffinity(0)), device, place, version("collcast"), gpu)
     everyone = communicator.allgather(mine)

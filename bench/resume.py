@@ -77,7 +77,7 @@ def missing_cases(
         launch = campaign.launch_of(measurement)
         pair = measurement.case.peer >= 0  # two ranks of as many as the launch has
         so_many = launch.environment.ranks if pair else measurement.ranks
-        if so_many != ranks or launch.environment.varied != varied:
+        if so_many != ranks or measurement.group or launch.environment.varied != varied:
             continue
         found = launch.protocol
         for field in fields(protocol):

@@ -20,7 +20,10 @@ __all__ = ["failed_measurement", "make_room"]
 
 
 def make_room(
-    communicator: Any, cases: tuple[Case, ...], allocate: Callable[[int], Any] | None = None
+    communicator: Any,
+    cases: tuple[Case, ...],
+    allocate: Callable[[int], Any] | None = None,
+    ranks: int | None = None,
 ) -> tuple[BufferPool, dict[Case, str]]:
     """Return buffers as large as fit on every rank, and why which cases do not. Collective.
 
@@ -29,6 +32,7 @@ def make_room(
     communicator : mpi4py.MPI.Comm
     cases : non-empty; all of one memory
     allocate : as `BufferPool` takes it
+    ranks : of one group, where `communicator` holds several
 
     Raises
     ------
@@ -36,7 +40,7 @@ def make_room(
         If not even the smallest case fits.
     """
     failed: dict[Case, str] = {}
-    sizes = {case: region_bytes(case, communicator.size) for case in cases}
+    sizes = {case: region_bytes(case, ranks or communicator.size) for case in cases}
     for size in sorted(set(sizes.values()), reverse=True):
         pool, error = _try(size, cases[0].memory, allocate)
         errors = communicator.allgather(None if error is None else str(error))

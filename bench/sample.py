@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .case import Case
-    from .environment import Environment
+    from .environment import Environment, Location
     from .imported import ImportedTable
     from .observation import Observation
     from .protocol import Protocol
@@ -59,6 +59,7 @@ def default_statistic(protocol: Protocol) -> str:
 
 LABELS = {
     "copy": "one rank: a copy inside one memory, no communication",
+    "loaded": "other ranks of the launch loaded the network meanwhile",
     "oversubscribed": "more ranks than cores",
     "ranks_per_gpu": "several ranks on one GPU",
     "skew": "ranks late on purpose",
@@ -111,6 +112,15 @@ class Sample:
     def ranks(self) -> int:
         """Number of ranks."""
         return int(self.start_ns.shape[1])
+
+    def of_ranks(self, ranks: slice) -> Sample:
+        """Return the stamps of some of the ranks; the arrays are shared."""
+        return Sample(
+            start_ns=self.start_ns[:, ranks],
+            stop_ns=self.stop_ns[:, ranks],
+            batch=self.batch,
+            device_ns=None if self.device_ns is None else self.device_ns[:, ranks],
+        )
 
     def local_s(self) -> NDArray[np.float64]:
         """Duration of one operation on each rank, in seconds; shape (repetition, rank)."""
@@ -197,6 +207,13 @@ class Measurement:
     clock_error_ns: float = 0.0
     """Bound on the difference of two ranks' stamps of one instant; 0 for ranks of one host."""
 
+    group: int = 0
+    """Number of its group among those that measured at once: of the ranks of the launch, its own
+    begin with group x ranks."""
+
+    load_bytes_per_s: float = 0.0
+    """What all ranks that loaded the network sent meanwhile; 0 where none did."""
+
     def __post_init__(self) -> None:
         if self.case.peer >= 0 and self.ranks != 2:
             raise CaseError(
@@ -213,7 +230,8 @@ class Measurement:
     def members(self) -> tuple[int, ...]:
         """Which ranks of the launch took part, in the order of the sample's columns."""
         pair = (self.case.root, self.case.peer)
-        return pair if self.case.peer >= 0 else tuple(range(self.ranks))
+        first = self.group * self.ranks
+        return pair if self.case.peer >= 0 else tuple(range(first, first + self.ranks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,3 +264,7 @@ class Campaign:
             f"measurement.launch: found {measurement.launch}, expected one of "
             f"{', '.join(str(launch.number) for launch in self.launches)}"
         )
+
+    def location_of(self, measurement: Measurement) -> Location:
+        """Return where the ranks of a measurement were, one entry per rank."""
+        return self.launch_of(measurement).environment.location.of(measurement.members)

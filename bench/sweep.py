@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from .case import BYTES_PER_ELEMENT, PAIRS, UNIFORM, Case
+from .case import BYTES_PER_ELEMENT, PAIRS, SIZELESS, UNIFORM, Case
 from .collectives import TABLE, check_divisible, granule_bytes
 from .errors import CaseError
 from .units import parse_sizes
@@ -49,7 +49,7 @@ def sweep(
             names = ", ".join([*TABLE, ALL_PAIRS])
             raise CaseError(f"collective: found {name!r}, expected one of {names}")
         own = fields if name == "all_to_allv" else {**fields, "counts": UNIFORM}
-        if name == "barrier":
+        if name in SIZELESS:
             cases[Case(collective=name, message_bytes=0, **own)] = None
             continue
         for part in sizes.split(","):

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from .board import IDLE, STATES, Board, Status
+from .board import STATES, Board, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +84,7 @@ def describe_board(
     """
     if not statuses:
         return ["no rank left a status"]
-    busy = [status for status in statuses if status.operation != IDLE] or list(statuses)
+    busy = [status for status in statuses if status.measures] or list(statuses)
     front = max(status.progress for status in busy)
     behind = [status for status in busy if status.progress < front]
     lines = []

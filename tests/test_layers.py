@@ -38,7 +38,7 @@ ORDER = [
         "bench.stopping",
         "bench.watchdog",
     ],
-    ["bench.sync"],
+    ["bench.sync", "bench.noise", "bench.aggressor"],
     ["bench.sampling"],
     ["bench.measure", "bench.room"],
     ["bench.pairs"],

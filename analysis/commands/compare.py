@@ -20,7 +20,7 @@ PATH = click.Path(path_type=Path)
 COLUMNS = (
     "collective", "transport", "algorithm", "protocol", "sync", "statistic", "dtype", "placement",
     "memory", "system", "ranks", "message_bytes", "launches_a", "launches_b", "median_a_us",
-    "median_b_us", "ratio", "low", "high", "p", "verdict",
+    "median_b_us", "ratio", "low", "high", "p", "verdict", "load",
 )  # fmt: skip
 """Columns of ``compare --format csv``: stable."""
 

@@ -41,6 +41,7 @@ CSV_COLUMNS = (
     "skew",
     "bound_percent",
     "bound",
+    "load",
 )
 """Columns of ``show --format csv``: stable; those of --percentiles follow."""
 
@@ -57,9 +58,9 @@ CSV_COLUMNS = (
 @click.option("--per-rank", is_flag=True, help="A row per rank: which of them are slow.")
 @click.option(
     "--view",
-    type=click.Choice(["arrivals", "stragglers", "pairs", "counters"]),
+    type=click.Choice(["arrivals", "stragglers", "pairs", "counters", "impact", "noise"]),
     help="Waiting and transfer; who is late or slow; the matrix of all pairs of ranks; signs of "
-    "congestion and throttling.",
+    "congestion and throttling; loaded over quiet; detours per rank.",
 )
 @click.option(
     "--bound",
@@ -91,9 +92,10 @@ def show(file: Path, **given: Any) -> None:
     elif given["raw"]:
         print_raw(campaign)
     elif given["view"]:
+        from .disturbance import DISTURBANCES
         from .network_view import VIEWS
 
-        VIEWS[given["view"]](campaign, given["form"])
+        (VIEWS | DISTURBANCES)[given["view"]](campaign, given["form"])
     elif given["per_rank"]:
         print_per_rank(campaign, given["form"])
     else:
@@ -183,6 +185,7 @@ def row_values(row: Row, reach: Reach | None = None) -> dict[str, Any]:
         "peer": row.key.peer if row.key.peer >= 0 else None,
         "bound_percent": reach.percent if reach else None,
         "bound": reach.bound if reach else "",
+        "load": row.key.load,
         "labels": row.labels,
         "hosts": row.hosts if row.hosts > 0 else None,
         "system": row.key.system,

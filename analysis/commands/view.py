@@ -166,7 +166,7 @@ def print_per_rank(campaign: Campaign, form: str) -> None:
     values = [
         {name: plain(row[name]) for name in RANK_COLUMNS}
         for found in campaign.measurements
-        for row in _ranks(found, campaign.launch_of(found).environment.location.host)
+        for row in _ranks(found, campaign.location_of(found).host)
     ]
     if form == "csv":
         print_csv(RANK_COLUMNS, values)

@@ -113,10 +113,11 @@ def _plan_missing(options: Options) -> _Planned:
     found: list[tuple[int, dict[str, str]]] = []
     cases = 0
     for count in options.ranks or default_ranks():
-        wanted, protocol = options.cases(count), options.protocol_on(count)
+        measuring = count - options.loading(count)
+        wanted, protocol = options.cases(count), options.protocol_on(measuring)
         for chosen in combinations(options.varied):
             for launches in range(1, options.launches + 1):
-                missing = missing_cases(campaign, wanted, count, launches, protocol, chosen)
+                missing = missing_cases(campaign, wanted, measuring, launches, protocol, chosen)
                 found += [(count, chosen)] if missing else []
                 cases += len(missing)
     return _Planned(found, cases)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCH",
+    "BUDGET",
+    "NOISE_BUDGET",
     "WITH_RESUME",
     "Options",
     "build_options",
@@ -43,6 +45,11 @@ _MOST_REPETITIONS = 20_000  # without --repetitions: 1 % at a spread of 50 %, 0.
 _LEAST_TIMEOUT_S, _MOST_TIMEOUT_S = 0.5, 1_000_000  # loaded machines stall for tenths
 _MOST_STAMPS = 2_000_000  # samples x ranks of a case without --repetitions: 32 MB on rank 0
 _MOST_WARMUP = 200  # without --warmup
+_NOISE_WARMUP = 500  # quanta of 20 us: the core leaves its idle state
+_BY_BUDGET = 10**9  # repetitions of noise that its length decides; --repetitions takes fewer
+_LEAST_SIDE = 2  # ranks that load, ranks that measure: one alone communicates with nobody
+BUDGET = "500ms"
+NOISE_BUDGET = "5s"  # a hundred detours of a task that runs every 50 ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,15 @@ class Options:
     ranks_per_gpu: int
     launches: int
     rank_map: str
+    concurrent: bool
+    """Whether as many groups measure at once as there are ranks for."""
+
+    aggressor: str
+    """Pattern of the ranks that load the network; "" without."""
+
+    share: float
+    """Of the ranks that take part, those that load the network."""
+
     topology: Path | None
     timeout_s: float
     resume: bool
@@ -87,16 +103,65 @@ class Options:
         return "mpi" in self.transports and self.fields["memory"] == "device"
 
     def protocol_on(self, ranks: int) -> Protocol:
-        """Return the protocol of a launch of `ranks` ranks: rank 0 holds the stamps of all."""
+        """Return the protocol of a launch on which `ranks` measure: rank 0 holds all stamps."""
+        if self.noise and self.protocol.repetitions == _BY_BUDGET:
+            quanta = round(self.protocol.budget_s * 1e9 / self._quantum_ns(ranks))
+            return replace(self.protocol, repetitions=max(quanta, 1))
         most = max(_MOST_STAMPS // ranks, self.protocol.least_repetitions)
         if self.protocol.stopping == "fixed" or self.protocol.repetitions <= most:
             return self.protocol
         return replace(self.protocol, repetitions=most)
 
-    def cases(self, ranks: int) -> tuple[Case, ...]:
-        """Return the cases of a launch of `ranks` ranks."""
+    @property
+    def noise(self) -> bool:
+        """Whether noise is measured, which nothing else is beside."""
+        return self.collectives == ("noise",)
+
+    def loading(self, ranks: int) -> int:
+        """Return how many of the `ranks` that take part load the network.
+
+        Raises
+        ------
+        CaseError
+            If they, or those that are left to measure, are fewer than two.
+        """
+        if not self.aggressor:
+            return 0
+        loading = round(self.share * ranks)
+        if loading < _LEAST_SIDE or ranks - loading < _LEAST_SIDE:
+            raise CaseError(
+                f"share: found {self.share:g} of {ranks} ranks for --aggressor, expected at least "
+                f"{_LEAST_SIDE} ranks that load and {_LEAST_SIDE} that measure; give --ranks"
+            )
+        return loading
+
+    def cases(self, ranks: int, others: int = 0) -> tuple[Case, ...]:
+        """Return the cases of a launch in which `ranks` take part, loading ones included.
+
+        Parameters
+        ----------
+        others : ranks in further groups that measure at once
+        """
+        loading = self.loading(ranks)
+        loads = ("", f"{self.aggressor}:{loading}") if loading else ("",)
+        if others:
+            loads = (f"concurrent:{others}",)
+        return tuple(
+            replace(case, load=load) for case in self.quiet_cases(ranks - loading) for load in loads
+        )
+
+    def _quantum_ns(self, ranks: int) -> int:
+        from ..noise import quantum_ns
+
+        return quantum_ns(ranks, self.protocol.budget_s, _MOST_STAMPS)
+
+    def quiet_cases(self, ranks: int) -> tuple[Case, ...]:
+        """Return the cases that `ranks` ranks measure, without load."""
+        from ..noise import noise_case
         from ..sweep import sweep
 
+        if self.noise:
+            return (noise_case(self._quantum_ns(ranks)),)
         return tuple(
             case
             for transport in self.transports
@@ -166,6 +231,9 @@ def build_options(given: dict[str, Any]) -> Options:
         ranks_per_gpu=given["ranks_per_gpu"],
         launches=given["launches"],
         rank_map=given["rank_map"],
+        concurrent=given["concurrent"],
+        aggressor=given["aggressor"] or "",
+        share=given["share"],
         topology=given["topology"],
         timeout_s=_timeout_s(given["timeout"]),
         resume=False,
@@ -180,19 +248,18 @@ def build_options(given: dict[str, Any]) -> Options:
 
 def _refuse_impossible(options: Options) -> None:
     """Refuse what cannot be before MPI starts."""
+    _check_together(options)
     started = launched_rank(os.environ) is not None  # then the launch's size is not known yet
-    planned = options.ranks or ((1,) if started else default_ranks())
-    known = not started or bool(options.ranks)
-    cases = {ranks: options.cases(ranks) for ranks in planned}
-    if known and not any(cases.values()):
+    known = options.ranks or (() if started else default_ranks())
+    cases = [case for ranks in known for case in options.cases(ranks)]
+    if known and not cases:
         name = options.collectives[0]
-        raise CaseError(f"ranks: found {planned[0]} for {name}, expected at least 2")
-    for ranks in planned:
-        for case in cases[ranks]:
-            if refused := refusal(case):
-                raise CaseError(refused)
-        if known and options.protocol.skew:
-            parse_skew(options.protocol.skew).check(ranks)
+        raise CaseError(f"ranks: found {known[0]} for {name}, expected at least 2")
+    for case in cases or options.quiet_cases(1):
+        if refused := refusal(case):
+            raise CaseError(refused)
+    for ranks in known if options.protocol.skew else ():
+        parse_skew(options.protocol.skew).check(ranks - options.loading(ranks))
 
 
 def _expect_ranks_per_gpu(given: dict[str, Any]) -> None:
@@ -213,6 +280,26 @@ def _ranks_by_gpus(given: dict[str, Any]) -> tuple[int, ...]:
     return tuple(2**k for k in range(most.bit_length()) if 2**k <= most)
 
 
+def _check_together(options: Options) -> None:
+    """Refuse what cannot be measured side by side."""
+    if "noise" in options.collectives and not options.noise:
+        others = ", ".join(name for name in options.collectives if name != "noise")
+        raise CaseError(f"collective: found {others} beside noise, expected noise alone")
+    if options.concurrent and options.aggressor:
+        raise CaseError(
+            f"concurrent: found --aggressor {options.aggressor} beside it, expected one of the two"
+        )
+    if options.concurrent and launched_rank(os.environ) is None:
+        raise CaseError(
+            "concurrent: found no mpirun, expected 'mpirun -n P collcast run ...': P says how many "
+            "ranks measure at once"
+        )
+    beside = "concurrent" if options.concurrent else "aggressor" if options.aggressor else ""
+    for name in options.collectives if beside else ():
+        if name in {"noise", ALL_PAIRS, *PAIRS}:
+            raise CaseError(f"{beside}: found {name}, expected operations of all ranks")
+
+
 def default_ranks() -> tuple[int, ...]:
     """Return 1, 2, 4 and further powers of two up to the number of cores."""
     cores = len(os.sched_getaffinity(0))
@@ -231,6 +318,14 @@ def _timeout_s(text: str) -> float:
 
 def _protocol(given: dict[str, Any], metric: str) -> Protocol:
     repetitions, warmup, mode = given["repetitions"], given["warmup"], given["protocol"]
+    if given["collectives"] == ("noise",):
+        return Protocol(
+            synchronisation="none",
+            repetitions=repetitions or _BY_BUDGET,
+            budget_s=parse_seconds(given["budget"] or NOISE_BUDGET),
+            warmup=_NOISE_WARMUP if warmup is None else warmup,
+            seed=given["seed"],
+        )
     return Protocol(
         mode=mode,
         metric=metric,
@@ -240,7 +335,7 @@ def _protocol(given: dict[str, Any], metric: str) -> Protocol:
         stopping="precision" if repetitions is None else "fixed",
         repetitions=_MOST_REPETITIONS if repetitions is None else repetitions,
         precision=given["precision"],
-        budget_s=parse_seconds(given["budget"]),
+        budget_s=parse_seconds(given["budget"] or BUDGET),
         warming="steady" if warmup is None else "fixed",
         warmup=_MOST_WARMUP if warmup is None else warmup,
         batch=given["batch"] or (1 if mode == "latency" else BATCH),

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..aggressor import Load, load_network
 from ..board import IDLE, Board, board_folder, read_board, remove_board
 from ..campaign import run_sweep
 from ..canary import expect_device_pointers
 from ..device import Device, bind
 from ..errors import CaseError, CollcastError, MeasurementError, StoreError, TransportError
-from ..groups import check_counts, rank_order, split_off, wait_quietly
+from ..groups import check_counts, rank_order, take_part, wait_quietly
 from ..nvml import open_monitor
 from ..observer import open_observer
 from ..provenance import collect, host_name
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
     from ..case import Case
     from ..environment import Environment
+    from ..groups import Part
+    from ..protocol import Protocol
     from .options import Options
 
 __all__ = ["COMMAND_VARIABLE", "HUNG", "measure_as_rank"]
@@ -112,10 +115,13 @@ def _measure_all(world: Any, options: Options, held: ExitStack) -> int:
     if world.rank == 0 and not options.quiet:
         show = progress_lines(sum(len(options.cases(ranks)) for ranks in counts))
     for number, ranks in enumerate(counts, start=launch):
-        group = split_off(world, ranks, order)
-        if group is not None:
-            _measure_on(group, number, options, board, show)
-            group.Free()
+        part = take_part(
+            world, hosts, order, ranks,
+            loading=options.loading(ranks), concurrent=options.concurrent,
+        )  # fmt: skip
+        if part is not None:
+            _measure_on(part, number, options, board, show, hosts[world.rank])
+            part.free()
         board.begin(0, IDLE)
         wait_quietly(world)
     board.remove()
@@ -151,37 +157,58 @@ def _counts(world: Any, options: Options) -> tuple[int, ...]:
     for ranks in counts:
         options.cases(ranks)
         if options.protocol.skew:
-            parse_skew(options.protocol.skew).check(ranks)
+            parse_skew(options.protocol.skew).check(ranks - options.loading(ranks))
     return counts
 
 
 def _measure_on(
-    group: Any, launch: int, options: Options, board: Board, show: Callable[[int, Case], None]
+    part: Part,
+    launch: int,
+    options: Options,
+    board: Board,
+    show: Callable[[int, Case], None],
+    host: str,
 ) -> None:
+    """Measure, or load the network, as one rank of a launch."""
     places = read_topology(options.topology) if options.topology else {}
     device = Device()
     if options.fields["memory"] == "device":
-        device = bind(group, options.ranks_per_gpu)
+        device = bind(part.launch, options.ranks_per_gpu)
     monitor = open_monitor(device.uuid)
     gpu = monitor.facts() if monitor else None
-    environment = collect(group, user_command(), places, device, gpu)
+    environment = collect(part.launch, user_command(), places, device, gpu, host)
     environment = replace(environment, varied=options.chosen)
-    cases = _missing(group, environment, options) if options.resume else options.cases(group.size)
+    ranks = part.launch.size
+    others = ranks - part.group.size if options.concurrent else 0
+    measuring = ranks - options.loading(ranks)
+    protocol = options.protocol_on(measuring)
+    cases = options.cases(ranks - others, others)
+    if options.resume:
+        cases = _missing(part.launch, cases, measuring - others, protocol, environment, options)
     if not cases:
         return
-    if group.rank == 0:
+    if part.launch.rank == 0:
         for warning in environment.warnings:
             click.echo(f"collcast: warning: {warning}", err=True)
-    observer = open_observer(group, environment.location, monitor)
-    folder, protocol = board_folder(options.output), options.protocol_on(group.size)
-    with Watchdog(board, group.rank, options.timeout_s, lambda: _end_hang(folder, options)):
+    folder = board_folder(options.output)
+
+    def guard() -> Watchdog:
+        return Watchdog(
+            board, part.launch.rank, options.timeout_s, lambda: _end_hang(folder, options)
+        )
+
+    if part.measuring is None:
+        load_network(part.launch, part.group, board, guard)
+        return
+    observer = open_observer(part.measuring, environment.location, monitor)
+    with guard():
         failed = run_sweep(
-            group, cases, protocol, environment, options.output, launch, show, board,
-            observer=observer,
-            fresh=options.force and launch == 0,
+            part.measuring, cases, protocol, environment, options.output, launch, show, board,
+            observer=observer, fresh=options.force and launch == 0, group=part.group,
+            load=Load(part.launch, measuring) if measuring < ranks else None,
         )  # fmt: skip
-        group.Barrier()
-    if failed and group.rank == 0:
+        part.measuring.Barrier()
+    if failed and part.launch.rank == 0:
         reason = next(iter(failed.values()))
         click.echo(f"collcast: {len(failed)} of {len(cases)} cases failed: {reason}", err=True)
 
@@ -192,24 +219,29 @@ def user_command() -> tuple[str, ...]:
     return tuple(json.loads(given)) if given else command_line()
 
 
-def _missing(world: Any, environment: Environment, options: Options) -> tuple[Case, ...]:
-    """The cases that the file misses at this number of ranks; rank 0 reads, all learn."""
+def _missing(
+    launch: Any,
+    cases: tuple[Case, ...],
+    ranks: int,
+    protocol: Protocol,
+    environment: Environment,
+    options: Options,
+) -> tuple[Case, ...]:
+    """Those that the file misses on so many ranks; rank 0 of the launch reads, all learn."""
     found: tuple[Case, ...] | CollcastError | None = None
-    if world.rank == 0:
+    if launch.rank == 0:
         try:
             campaign = read_campaign(options.output)
             if not options.allow_change:
                 check_same_machine(campaign, environment)
-            cases = options.cases(world.size)
-            protocol = options.protocol_on(world.size)
             found = missing_cases(
-                campaign, cases, world.size, options.launches, protocol, environment.varied
+                campaign, cases, ranks, options.launches, protocol, environment.varied
             )
             if not found:
-                click.echo(f"{options.output}: nothing is missing at {world.size} ranks", err=True)
+                click.echo(f"{options.output}: nothing is missing at {ranks} ranks", err=True)
         except CollcastError as error:
             found = error
-    found = world.bcast(found)
+    found = launch.bcast(found)
     if isinstance(found, CollcastError):
         raise found
     return found or ()

@@ -12,13 +12,13 @@ import click
 from click.core import ParameterSource
 
 from ..algorithms import ALGORITHMS, NATIVE
-from ..case import BYTES_PER_ELEMENT, OPERATIONS, PLACEMENTS, TRANSPORTS, UNIFORM
+from ..case import BYTES_PER_ELEMENT, LOADS, OPERATIONS, PLACEMENTS, TRANSPORTS, UNIFORM
 from ..errors import CaseError
 from ..launcher import launched_rank
 from ..protocol import MODES, SYNCHRONISATIONS
 from .choices import parse_algorithms, read_design
 from .gpu_options import gpu_options
-from .options import BATCH, WITH_RESUME, Options, build_options
+from .options import BATCH, BUDGET, NOISE_BUDGET, WITH_RESUME, Options, build_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,6 +70,21 @@ def _names() -> str:
 @click.option("--sizes", default="8:4M", show_default=True, help="FIRST:LAST[:xN] or a list.")
 @click.option("--ranks", default="", callback=_parse_ranks, help="Numbers of ranks, as 1,2,4.")
 @_choice("--rank-map", ("block", "round-robin"), help="Under mpirun: how --ranks are drawn.")
+@click.option(
+    "--concurrent", is_flag=True, help="Under mpirun: as many groups of --ranks at once as fit."
+)
+@click.option(
+    "--aggressor",
+    type=click.Choice(LOADS[1:]),
+    help="Measure every case quiet and while a share of the ranks loads the network so.",
+)
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.5,
+    show_default=True,
+    help="Of the ranks, those that load the network; every host gives as much.",
+)
 @click.option("--launches", type=click.IntRange(1), default=1, help="Launches per number of ranks.")
 @_choice("--protocol", MODES)
 @_choice("--sync", SYNCHRONISATIONS)
@@ -120,7 +135,9 @@ def _names() -> str:
     show_default=True,
     help="Sample until the median's 95 % interval is this narrow (half-width over median).",
 )
-@click.option("--budget", default="500ms", show_default=True, help="Most time for that per case.")
+@click.option(
+    "--budget", help=f"Most time for that per case [{BUDGET}; noise: all of {NOISE_BUDGET}]."
+)
 @click.option(
     "--warmup", type=click.IntRange(0, 10**8), help="Samples to drop, instead of until steady."
 )
@@ -161,7 +178,7 @@ def run(ctx: click.Context, /, **given: Any) -> int:
     COLLECTIVE is all_reduce, all_to_all, all_to_allv, all_gather, reduce_scatter, broadcast,
     send_recv (around the ring) or barrier; between two ranks ping_pong (half the round trip),
     unidirectional or bidirectional (--batch messages at once); or pairs, a ping_pong between every
-    two ranks.
+    two ranks; or noise, alone: a fixed quantum of work that shows what the machine takes from it.
 
     Under mpirun this process is one rank, and of --ranks every number is measured in turn while the
     other ranks sleep. Otherwise mpirun is started once per number of --ranks.

@@ -104,7 +104,7 @@ def test_a_sweep_is_written_case_by_case(world: Any, shared_path: Path) -> None:
     assert sorted(seen, key=cases.index) == (list(cases) if world.rank == 0 else [])
     campaign = read_campaign(shared_path)
     assert campaign.launches[0].environment == environment
-    assert {m.labels for m in campaign.measurements} == {labels_of(environment)}
+    assert {m.labels for m in campaign.measurements} == {labels_of(environment, world.size)}
     assert all(m.ranks == world.size for m in campaign.measurements)
     world.Barrier()
 
@@ -118,7 +118,8 @@ def test_labels_follow_from_ranks_cores_and_devices() -> None:
                 ranks=ranks,
                 location=Location(host=("n",) * ranks, gpu=gpus),
                 cores_per_host={"n": cores},
-            )
+            ),
+            ranks,
         )
 
     assert labels(1, 4) == ("copy",)

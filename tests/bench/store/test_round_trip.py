@@ -15,10 +15,12 @@ from collcast.bench import store
 from collcast.bench.case import (
     BYTES_PER_ELEMENT,
     COLLECTIVES,
+    LOADS,
     MEMORIES,
     OPERATIONS,
     PAIRS,
     PLACEMENTS,
+    SIZELESS,
     TRANSPORTS,
     UNIFORM,
     Case,
@@ -42,7 +44,7 @@ def cases(draw):
     collective = draw(st.sampled_from(COLLECTIVES))
     dtype = draw(st.sampled_from(tuple(BYTES_PER_ELEMENT)))
     uneven = collective == "all_to_allv"
-    elements = 0 if collective == "barrier" else draw(st.integers(1, 1 << 50))
+    elements = 0 if collective in SIZELESS else draw(st.integers(1, 1 << 50))
     root = draw(INTEGERS)
     pair = collective in PAIRS
     return Case(
@@ -57,6 +59,7 @@ def cases(draw):
         placement=draw(st.sampled_from(PLACEMENTS[: 1 if uneven or pair else None])),
         memory=draw(st.sampled_from(MEMORIES)),
         counts=draw(WORDS) if uneven else UNIFORM,
+        load=draw(st.sampled_from(("", *(f"{load}:7" for load in LOADS)))),
     )
 
 
@@ -95,6 +98,8 @@ def measurements(draw, launches):
         busiest_bytes=draw(st.none() | INTEGERS),
         labels=draw(TUPLES),
         suspect=draw(WORDS),
+        group=draw(INTEGERS),
+        load_bytes_per_s=draw(REAL),
     )
 
 
