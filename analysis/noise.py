@@ -11,8 +11,9 @@ Lengths and frequency of detours are what Hoefler, Schneider and Lumsdaine (SC10
 systems by; the durations come from FWQ (see `collcast.bench.noise`).
 
 A period is looked for among detours of similar length (a factor of 4): the shortest lag at which,
-beyond what chance gives, at least 70 % of them are followed by another one. Lags count as one
-within 5 %; what chance gives is told by the lags around, from 2/3 of it to 3/2.
+beyond what chance gives, as many of them as at any other are followed by another one, and 60 % at
+least. Lags count as one within 5 %; what chance gives is told by the lags around, from 2/3 of it to
+3/2.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ _SPREADS = 8  # of a normal distribution nothing lies so far out
 _LEAST_SHARE = 1 / 20  # of the quantum: below, jitter of the core's clock and caches
 _RATIO = 1.05  # of two lags that count as one
 _AROUND = 1.5
-_LEAST_FOLLOWED = 0.7
+_LEAST_FOLLOWED = 0.6
+_NEARLY = 0.85
 _LEAST_DETOURS = 8  # fewer say nothing of a period
 _MOST_DETOURS = 4000  # the first of a class: 64 lags of each are a quarter of a million
 _LAGS = 64  # to the next so many detours
@@ -174,9 +176,10 @@ def _period_of_class(at_s: NDArray[np.float64], lengths_s: NDArray[np.float64]) 
     if count > _LAGS:
         reach_s = min(reach_s, float(np.quantile(at_s[_LAGS:] - at_s[:-_LAGS], 0.05)))
     known = (lags_s > 0) & (lags_s * _AROUND <= reach_s)
-    enough = np.flatnonzero((share >= _LEAST_FOLLOWED) & known)
-    if not len(enough):
+    most = float(share[known].max(initial=0.0))
+    if most < _LEAST_FOLLOWED:
         return None
+    enough = np.flatnonzero((share >= _NEARLY * most) & known)  # multiples have about as many
     near = enough[lags_s[enough] <= lags_s[enough[0]] * _RATIO]
     best = near[np.argmax(share[near])]
     chosen = slice(int(best), int(ends[best]))
