@@ -35,7 +35,8 @@ def run_here(world: Any, tmp_path: Path, cases: tuple[Case, ...], **how: Any) ->
     environment = collect(part.launch, (), {}, Device())
     board = Board(folder, world.rank)
     if part.measuring is None:
-        load_network(part.launch, part.group, in_order(cases, PROTOCOL.seed), board, nullcontext)
+        order = in_order(cases, world.size - loading, PROTOCOL, 0)
+        load_network(part.launch, part.group, [one for (one,) in order], board, nullcontext)
     else:
         load = Load(part.launch, part.launch.size - loading) if loading else None
         arguments = (cases, PROTOCOL, environment, folder / "run.h5", 0, lambda _d, _c: None)
@@ -78,13 +79,13 @@ def test_a_pair_of_quiet_and_loaded_stays_together_in_either_order() -> None:
         for k in range(20)
         for load in ("", "incast:2")
     )
-    ordered = in_order(cases, seed=3)
+    ordered = [one for (one,) in in_order(cases, 2, Protocol(seed=3), 0)]
     assert sorted(ordered, key=cases.index) == list(cases)
     firsts = ordered[::2]
     assert [case.message_bytes for case in firsts] == [case.message_bytes for case in ordered[1::2]]
     assert [case.message_bytes for case in firsts] != sorted(case.message_bytes for case in firsts)
     assert 0 < sum(not case.load for case in firsts) < 20
-    assert ordered == in_order(cases, seed=3)
+    assert ordered == [one for (one,) in in_order(cases, 2, Protocol(seed=3), 0)]
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
@@ -148,5 +149,5 @@ def test_hosts_keep_their_names_in_smaller_groups(
 
     own = host_name(world)
     group = world.Split(int(own.rpartition("#")[2]), world.rank)
-    assert collect(group, (), {}, Device(), own).hosts == 1
+    assert collect(group, (), {}, Device(), host=own).hosts == 1
     group.Free()

@@ -14,7 +14,7 @@ SHOW = [
     "collective", "transport", "algorithm", "protocol", "sync", "statistic", "ranks",
     "message_bytes", "dtype", "placement", "memory", "repetitions", "launches", "median_us",
     "low_us", "high_us", "algbw_gb_per_s", "busbw_gb_per_s", "wrong", "suspect",
-    "counts", "root", "peer", "skew", "bound_percent", "bound",
+    "counts", "root", "peer", "skew", "bound_percent", "bound", "load",
 ]  # fmt: skip
 PREDICTION = [
     "collective", "transport", "algorithm", "protocol", "sync", "dtype", "placement",
