@@ -39,6 +39,8 @@ _RATIO = 1.05  # of two lags that count as one
 _AROUND = 1.5
 _LEAST_FOLLOWED = 0.6
 _NEARLY = 0.85
+_LEAST_CYCLES = 6  # fewer are no period
+_MOST_LOOKED = 300  # of the candidates: they lie densely
 _LEAST_DETOURS = 8  # fewer say nothing of a period
 _MOST_DETOURS = 4000  # the first of a class: 64 lags of each are a quarter of a million
 _LAGS = 64  # to the next so many detours
@@ -170,18 +172,21 @@ def _period_of_class(at_s: NDArray[np.float64], lengths_s: NDArray[np.float64]) 
     within = ends - np.arange(len(lags_s))
     around = np.searchsorted(lags_s, lags_s * _AROUND) - np.searchsorted(lags_s, lags_s / _AROUND)
     chance = (around - within) * (_RATIO - 1) / (_AROUND - 1 / _AROUND - (_RATIO - 1))
-    share = (within - chance) / (count - 1)
     # Lags so long that pairs of them, or of those around, are missing for the later detours.
-    reach_s = (at_s[-1] - at_s[0]) / 2
+    reach_s = (at_s[-1] - at_s[0]) / _LEAST_CYCLES
     if count > _LAGS:
         reach_s = min(reach_s, float(np.quantile(at_s[_LAGS:] - at_s[:-_LAGS], 0.05)))
     known = (lags_s > 0) & (lags_s * _AROUND <= reach_s)
-    most = float(share[known].max(initial=0.0))
-    if most < _LEAST_FOLLOWED:
+    looked = np.flatnonzero(known & (within - chance >= _LEAST_FOLLOWED * (count - 1)))
+    looked = looked[:: max(len(looked) // _MOST_LOOKED, 1)]
+    # Two dense groups make many pairs of one lag, but each detour is followed once.
+    followed = np.array([len(np.unique(first[i : ends[i]])) for i in looked])
+    share = followed / (count - 1) - (1 - np.exp(-chance[looked] / (count - 1)))
+    if share.max(initial=0.0) < _LEAST_FOLLOWED:
         return None
-    enough = np.flatnonzero((share >= _NEARLY * most) & known)  # multiples have about as many
-    near = enough[lags_s[enough] <= lags_s[enough[0]] * _RATIO]
-    best = near[np.argmax(share[near])]
+    enough = looked[share >= _NEARLY * share.max()]  # multiples of the period have about as many
+    near = np.flatnonzero((looked >= enough[0]) & (lags_s[looked] <= lags_s[enough[0]] * _RATIO))
+    best = looked[near[np.argmax(share[near])]]
     chosen = slice(int(best), int(ends[best]))
     members = np.union1d(first[chosen], second[chosen])
     return Period(

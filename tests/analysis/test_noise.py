@@ -66,6 +66,8 @@ def test_what_comes_at_random_has_no_period() -> None:
         assert period_of(even, rng.lognormal(-9, 0.5, 400)) is None
         bursts = np.sort(rng.choice([0.3, 2.2, 4.1], 300) + rng.uniform(0, 0.2, 300))
         assert period_of(bursts, np.full(300, 1e-4)) is None
+        few = np.sort(rng.choice([0.1, 1.3], 12) + rng.uniform(0, 0.01, 12))
+        assert period_of(few, np.full(12, 1e-4)) is None
 
 
 def test_a_core_that_changes_its_speed_has_no_detours() -> None:

@@ -35,8 +35,7 @@ def run_here(world: Any, tmp_path: Path, cases: tuple[Case, ...], **how: Any) ->
     environment = collect(part.launch, (), {}, Device())
     board = Board(folder, world.rank)
     if part.measuring is None:
-        order = in_order(cases, world.size - loading, PROTOCOL, 0)
-        load_network(part.launch, part.group, [one for (one,) in order], board, nullcontext)
+        load_network(part.launch, part.group, board, nullcontext)
     else:
         load = Load(part.launch, part.launch.size - loading) if loading else None
         arguments = (cases, PROTOCOL, environment, folder / "run.h5", 0, lambda _d, _c: None)
