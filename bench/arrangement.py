@@ -123,6 +123,8 @@ class Queue:
                 self.driver.record(event, self.stream)
             self.driver.synchronise(self.stream)
             times_ns.add(round(self.driver.elapsed_ms(*events) * 1e6))
+        for event in events:
+            self.driver.destroy_event(event)
         steps = np.diff(sorted(times_ns | {0}))
         return float(steps.min()) if len(steps) else 0.0
 
@@ -134,6 +136,14 @@ class Queue:
         """Free the graphs of the case that ended."""
         while self._graphs:
             self.driver.destroy_graph(self._graphs.pop())
+
+    def close(self) -> None:
+        """Free stream, events and graphs; what is queued is done before."""
+        self.release()
+        self.forget_graphs()
+        self.driver.destroy_stream(self.stream)
+        for event in (self._timer.first, self._timer.last):
+            self.driver.destroy_event(event)
 
     def _enclosed(self, operation: tuple[Step, ...], loops: int) -> Arrangement:
         steps = (

@@ -142,6 +142,14 @@ class Driver:
         self._call("cuGraphDestroy", int(graph.value or 0))
         return executable
 
+    def destroy_stream(self, stream: int) -> None:
+        """Free a stream once what is queued on it is done."""
+        self._call("cuStreamDestroy_v2", stream)
+
+    def destroy_event(self, event: int) -> None:
+        """Free an event."""
+        self._call("cuEventDestroy_v2", event)
+
     def destroy_graph(self, executable: int) -> None:
         """Free an executable graph."""
         self._call("cuGraphExecDestroy", executable)

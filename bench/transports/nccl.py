@@ -176,9 +176,9 @@ class NcclTransport:
         self._nccl.close(abort=True)
 
     def close(self) -> None:
-        """End the communicator; collective."""
-        self._queue.forget_graphs()
+        """End the communicator, then its stream; collective."""
         self._nccl.close()
+        self._queue.close()
 
     def _refusal(self, case: Case) -> str:
         """Why NCCL cannot do what a case asks for; "" if it can."""

@@ -91,6 +91,15 @@ class StagedTransport:
         ours = {self._driver.address(name) for name in _COPIES}
         return self._driver.describe(code) if function in ours else self._mpi.describe(code)
 
+    def close(self) -> None:
+        """Free the streams and events of chunks."""
+        for stream in filter(None, (self._down, self._up)):
+            self._driver.destroy_stream(stream)
+        for event in self._events:
+            self._driver.destroy_event(event)
+        self._down = self._up = 0
+        self._events = []
+
     def _pipeline(self, case: Case, buffers: Buffers, host: Buffers) -> tuple[Step, ...]:
         """The steps of one operation in chunks."""
         size = max(self._chunk_bytes // case.element_bytes, 1)
