@@ -12,6 +12,7 @@ __all__ = [
     "METRICS",
     "MODES",
     "REGISTRATIONS",
+    "STATISTICS",
     "STOPPINGS",
     "SYNCHRONISATIONS",
     "WARMINGS",
@@ -38,6 +39,10 @@ STOPPINGS = ("fixed", "precision")
 
 WARMINGS = ("fixed", "steady")
 """A number of samples; or until they get no faster."""
+
+
+STATISTICS = ("local_max", "makespan", "after_last_arrival", "device")
+"""Names of the statistics of one repetition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import CaseError
+from .protocol import STATISTICS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,8 +42,6 @@ __all__ = [
     "default_statistic",
 ]
 
-STATISTICS = ("local_max", "makespan", "after_last_arrival", "device")
-"""Names of the statistics of one repetition."""
 
 DEFAULT_STATISTIC = {"barrier": "local_max", "window": "makespan", "none": "local_max"}
 """Statistic by start synchronisation: a barrier's exit skew is not the operation's."""

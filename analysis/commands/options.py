@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ...bench.sample import STATISTICS
+from ...bench.protocol import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
