@@ -92,7 +92,7 @@ def _missing(first: Launches, second: Launches) -> str:
 def _values(one: Comparison) -> dict[str, Any]:
     from .output import plain
 
-    values = {name: getattr(one.place.key, name) for name in COLUMNS[:10]} | {
+    values = {name: getattr(one.place.key, name) for name in (*COLUMNS[:10], "load")} | {
         "algorithm": one.place.key.choice,
         "ranks": one.place.ranks,
         "message_bytes": one.place.message_bytes,

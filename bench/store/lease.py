@@ -4,17 +4,19 @@ The file is created by a hard link, which fails if the name is there, on network
 It names host, boot, process and the space of process numbers (containers have their own). A holder
 of the same boot and space is alive if its process is. Of any other this host cannot know: a holder
 renews the file every `_RENEW_S`, and who wants it watches for `_WATCH_S`. No clocks are compared.
+A dead lock is removed under its own flock, so that of many who want it one takes it over.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -173,20 +175,21 @@ def _is_renewed(lock: Path, before: _State) -> bool:
 
 
 def _take_away(lock: Path, dead: _State) -> bool:
-    """Remove a lock that was left behind; False if it is another one by now."""
-    aside = lock.with_name(f"{lock.name}.{secrets.token_hex(8)}")
+    """Remove a lock that was left behind; False if it is another one by now.
+
+    Only who holds the flock of the dead file itself removes it, and only while the name still leads
+    to it: a lock that somebody else created meanwhile is another file, and stays.
+    """
     try:
-        lock.rename(aside)
+        with lock.open("r+b") as file:  # network file systems lock only what may be written
+            fcntl.flock(file, fcntl.LOCK_EX)
+            own, there = os.fstat(file.fileno()), lock.stat()
+            if not os.path.samestat(own, there) or (file.read(), own.st_mtime_ns) != dead:
+                return False
+            lock.unlink()
+            return True
     except FileNotFoundError:
         return False
-    try:
-        if aside.read_bytes() == dead[0]:
-            return True
-        with suppress(FileExistsError):  # somebody was faster, and this is theirs
-            lock.hardlink_to(aside)
-        return False
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _myself() -> Holder:

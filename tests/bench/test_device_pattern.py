@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from collcast.bench import pattern
-from collcast.bench.case import BYTES_PER_ELEMENT, COLLECTIVES, OPERATIONS, PAIRS, Case
+from collcast.bench.case import BYTES_PER_ELEMENT, COLLECTIVES, OPERATIONS, PAIRS, SIZELESS, Case
 
 FUNCTIONS = ("where", "searchsorted", "abs", "rint", "minimum", "arange", "zeros")
 SCALARS = ("uint8", "uint16", "uint32", "uint64", "int64", "float32", "float64")
@@ -138,7 +138,7 @@ CASES = [
     *(
         case_of(collective, dtype, "sum")
         for collective in COLLECTIVES
-        if collective not in {"all_reduce", "barrier", *PAIRS}
+        if collective not in {"all_reduce", *SIZELESS, *PAIRS}
         for dtype in ("int8", "bfloat16", "float8_e4m3", "float64")
     ),
 ]  # fmt: skip

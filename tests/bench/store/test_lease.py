@@ -129,6 +129,19 @@ def test_a_lock_that_nobody_can_read_is_watched_too(path, quick):
     assert "another run" in lines[-1]
 
 
+def test_a_lock_that_was_taken_over_meanwhile_is_never_away(path, monkeypatch):
+    """Who comes late must not touch it: while it were away, a third could create another."""
+    leave(path)
+    _, dead = lease._read(lock_of(path))
+    with hold_campaign(path, str):
+        before = lock_of(path).stat()
+        with monkeypatch.context() as patched:
+            for name in ("unlink", "rename", "replace"):
+                patched.setattr(type(path), name, nothing)
+            assert lease._take_away(lock_of(path), dead) is False
+        assert os.path.samestat(lock_of(path).stat(), before)
+
+
 def test_only_one_of_many_wins(path, quick):
     leave(path)
     held, refused, together = [], [], threading.Barrier(8)
