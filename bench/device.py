@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import CaseError, TransportError
-from .mpi import load_mpi
+from .host import boot_id
 from .stub import STUB, stub_path
 
 __all__ = ["Device", "bind", "device_count"]
@@ -64,9 +65,10 @@ def bind(communicator: Any, ranks_per_gpu: int = 1) -> Device:
         )
     import cupy
 
-    local = communicator.Split_type(load_mpi().COMM_TYPE_SHARED)
-    number = local.rank // ranks_per_gpu % count
-    local.Free()
+    # Not MPI's own groups of ranks that share memory: settings and containers make those smaller.
+    machines = communicator.allgather((socket.gethostname(), boot_id()))
+    local_rank = machines[: communicator.rank].count(machines[communicator.rank])
+    number = local_rank // ranks_per_gpu % count
     cupy.cuda.Device(number).use()
     properties = cupy.cuda.runtime.getDeviceProperties(number)
     version = cupy.cuda.runtime.driverGetVersion()

@@ -98,9 +98,9 @@ class PairTransport(MpiTransport):
     def _window(self, name: str, case: Case, buffers: Buffers, first: int) -> Step:
         """Start one message of a batch; each has a request of its own."""
         function, words = self._message(name, case, buffers)
-        table = np.array(
-            [(*words, self._requests[first + i].ctypes.data) for i in range(self._batch)], np.int64
-        )
+        requests = self._requests[first : first + self._batch]
+        rows = [(*words, request.ctypes.data) for request in requests]
+        table = np.array(rows, np.uint64).view(np.int64)  # MPICH's handles fill 64 unsigned bits
         return Step(function, tuple(int(word) for word in table[0]), "timed", table=table)
 
     def _wait(self, requests: int) -> Step:

@@ -69,8 +69,8 @@ def test_a_latency_is_half_the_round_trip(
     monkeypatch.setattr(pair_transport.PairTransport, "operation", resting)
     case = Case(collective="ping_pong", message_bytes=64, root=root, peer=peer)
     for measurement in measure_pairs([case], session(repetitions=50), ()):
-        fast_s = np.percentile(measurement.sample.seconds("local_max"), 10)
-        assert 150e-6 < fast_s < 250e-6
+        fastest_s = measurement.sample.seconds("local_max").min()
+        assert 150e-6 < fastest_s < 250e-6
 
 
 def test_a_window_takes_the_time_of_its_messages(world: Any, session: Any) -> None:
