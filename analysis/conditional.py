@@ -69,7 +69,7 @@ class Conditional:
         """What is compared; none where the collective has no model."""
         if self.algorithm:
             return (model_named(self.collective, self.algorithm),)
-        return models_of(self.collective, len(self.fabric.tiers))
+        return models_of(self.collective, len(self.fabric.tiers), known=True)
 
     def at(self, ranks: int, sizes: Sequence[float]) -> list[Outcome]:
         """Return one outcome per size in bytes."""

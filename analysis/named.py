@@ -54,7 +54,10 @@ _FORCED = {
         "brucks": "bruck", "pairwise": "pairwise", "scattered": "pairwise",
     },
     # NCCL's user guide, NCCL_ALGO
-    "NCCL_ALGO": {"Ring": "ring", "Tree": "double_tree"},
+    "NCCL_ALGO": {
+        "Ring": "ring", "Tree": "double_tree", "NVLS": "nvls", "NVLSTree": "nvls_tree",
+        "CollnetDirect": "sharp", "CollnetChain": "sharp",
+    },
 }  # fmt: skip
 """Variable -> value -> model of the collective that the variable is about."""
 

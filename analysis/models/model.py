@@ -20,10 +20,38 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LAYOUTS", "Demand", "Model", "exchange_tier", "inner_sizes", "shift_tier", "tiers_used"]
+__all__ = [
+    "LAYOUTS",
+    "Chunks",
+    "Demand",
+    "Model",
+    "exchange_tier",
+    "filled",
+    "inner_sizes",
+    "shift_tier",
+    "tiers_used",
+]
 
 LAYOUTS = ("contiguous", "random")
 """How ranks lie on a fabric: domain after domain, or anywhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chunks:
+    """A message that is passed on in pieces: of n bytes, k = n stream / size of them."""
+
+    size: float
+    """Bytes of a piece; a shorter message is one."""
+
+    stream: float
+    """Bytes that are cut, per byte of the collective's message."""
+
+    fill: NDArray[np.float64]
+    """Pieces that pass one after the other before all ranks are busy, by tier: min(size, n stream)
+    bytes each."""
+
+    steps: NDArray[np.float64]
+    """Messages on the critical path for every piece, by tier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,6 +74,24 @@ class Demand:
     pipelined: bool
     """Whether the tiers carry their bytes at the same time (the slowest counts) or one by one."""
 
+    chunks: Chunks | None = None
+    """How a message is cut; None where its parts are passed on whole."""
+
+    def steps_at(self, message_bytes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return messages on the critical path, shape (size, tier), for sizes in bytes."""
+        steps = np.broadcast_to(self.steps, (len(message_bytes), len(self.steps)))
+        if self.chunks is None:
+            return steps
+        pieces = message_bytes * self.chunks.stream / self.chunks.size
+        return steps + pieces[:, None] * self.chunks.steps
+
+    def filled_at(self, message_bytes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the bytes that fill the pipe, shape (size, tier), for sizes in bytes."""
+        if self.chunks is None:
+            return np.zeros((len(message_bytes), len(self.steps)))
+        piece = np.minimum(self.chunks.size, message_bytes * self.chunks.stream)
+        return np.asarray(piece[:, None] * self.chunks.fill)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
@@ -66,6 +112,10 @@ class Model:
 
     default: bool = True
     """Whether a library may be thought to use it when nothing is said; others go by name."""
+
+    fitted: bool = True
+    """Whether a fit may try it: not where one tier's bytes or another's may be the slowest, which
+    is not linear in their costs. A fabric, whose costs are known, may."""
 
     def demand(self, ranks: int, sizes: Sequence[int] = (), layout: str = "contiguous") -> Demand:
         """Return the demand of `ranks` ranks on tiers of these sizes; none means one tier.
@@ -99,6 +149,15 @@ class Model:
 def inner_sizes(sizes: tuple[int, ...]) -> tuple[int, ...]:
     """Return inner_t of every tier."""
     return (1, *sizes[:-1])
+
+
+def filled(ranks: int, sizes: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the ranks in one domain of every tier, shape (tier,): P / ceil(P / size).
+
+    Where the last domain would not be full, ranks are spread evenly, as schedulers do: 128 on
+    racks of 72 are twice 64.
+    """
+    return ranks / np.ceil(ranks / np.array(sizes, dtype=float))
 
 
 def tiers_used(ranks: int, sizes: tuple[int, ...]) -> int:
