@@ -37,6 +37,8 @@ def _count(ranks: int, sizes: tuple[int, ...], layout: str, *, chunked: bool) ->
     # Ranks anywhere have no domain of their own: the first phase crosses everything, too.
     inside = 0 if layout != "random" else tiers_used(ranks, sizes) - 1
     steps[inside] += group - 1
+    if chunked:  # at the same time: what goes further passes the links below it, too
+        sent[1:] = np.cumsum(sent[:0:-1])[::-1]
     sent[inside] += (group - 1) / group
     return Demand(
         steps=steps,

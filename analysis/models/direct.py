@@ -2,8 +2,9 @@
 
     T = o + (P-1)/W a + n (P-1)/P b + (P-1) min(n/P, M) b
 
-W messages of a rank are in flight together; a rank's messages to its own domain and to others flow
-at the same time, so that the slowest tier counts. The last term is incast, affine in n: until the
+W messages of a rank are in flight together; those to its own domain and to others flow at the same
+time. What goes further passes the links of the tiers below: tier t carries the (P - P_{t-1})/P that
+leave its inner domain, and the slowest counts. The last term is incast, affine in n: until the
 receivers of everybody are in step, about one message per peer meets another at a receiver and waits
 for it, but for no more than M bytes: what is longer waits at its sender for the receiver's word
 (rendezvous). On one tier, beyond n = P M, it is a further delay M b per peer; below, b twice.
@@ -32,7 +33,7 @@ def _count(ranks: int, sizes: tuple[int, ...], layout: str) -> Demand:
     reached = partners(ranks, sizes)
     return Demand(
         steps=reached / _AT_ONCE,
-        bytes_per_byte=reached / ranks,
+        bytes_per_byte=np.cumsum(reached[::-1])[::-1] / ranks,
         share=np.ones(len(sizes)),
         reduced_per_byte=0.0,
         pipelined=True,
@@ -49,5 +50,5 @@ MODEL = Model(
     formula="(P-1)/8 a + n(P-1)/P b + (P-1) min(n/P, 128 KiB) b",
     source="Steffenel, CLUSTER 2006",
     count=_count,
-    default=False,
+    fitted=False,
 )

@@ -29,6 +29,7 @@ __all__ = [
     "filled",
     "inner_sizes",
     "shift_tier",
+    "shifted",
     "tiers_used",
 ]
 
@@ -182,9 +183,29 @@ def shift_tier(distance: int, ranks: int, sizes: tuple[int, ...], layout: str) -
     """Return the tier on which a round r -> r + distance lies on the critical path.
 
     Most ranks reach their partner in the innermost domain larger than the distance; the few that
-    sit before a boundary do so in no two short rounds running.
+    sit before a boundary do so in no two short rounds running. That is for latencies: for bytes see
+    `shifted`.
     """
     used = tiers_used(ranks, sizes)
     if layout == "random":
         return used - 1
     return next(tier for tier in range(used) if sizes[tier] > distance or tier == used - 1)
+
+
+def shifted(
+    parts: Sequence[tuple[int, float]], ranks: int, sizes: tuple[int, ...], layout: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return bytes and share of rounds r -> r + distance, given as (distance, part of a message).
+
+    The last rank of a domain sends out of it in every round: its link into the outermost tier
+    carries all bytes, and everybody waits for it. Of a domain's ranks, min(distance, size) do so;
+    the share is their mean, weighted by bytes.
+    """
+    sent, inner = np.zeros(len(sizes)), np.array(inner_sizes(sizes), dtype=float)
+    part = np.array([size for _, size in parts])
+    sent[tiers_used(ranks, sizes) - 1] = part.sum()
+    if layout == "random":
+        return sent, np.ones(len(sizes))
+    distance = np.array([float(step) for step, _ in parts])
+    out = np.minimum(1.0, distance / inner[:, None])
+    return sent, np.asarray(out @ part / part.sum())

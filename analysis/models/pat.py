@@ -19,7 +19,7 @@ from functools import partial
 
 import numpy as np
 
-from .model import Chunks, Demand, Model, shift_tier, tiers_used
+from .model import Chunks, Demand, Model, shift_tier, shifted, tiers_used
 
 __all__ = ["MODELS"]
 
@@ -29,19 +29,19 @@ _MORE_MESSAGES = 49
 
 
 def _count(ranks: int, sizes: tuple[int, ...], layout: str, *, reduces: bool) -> Demand:
-    steps, sent = np.zeros(len(sizes)), np.zeros(len(sizes))
+    steps, parts = np.zeros(len(sizes)), []
     rounds = (ranks - 1).bit_length()
     for k in range(rounds):
-        tier = shift_tier(1 << k, ranks, sizes, layout)
-        steps[tier] += 1
-        sent[tier] += min(1 << k, ranks - (1 << k)) / ranks
+        steps[shift_tier(1 << k, ranks, sizes, layout)] += 1
+        parts.append((1 << k, min(1 << k, ranks - (1 << k)) / ranks))
+    sent, share = shifted(parts, ranks, sizes, layout)
     outermost = np.arange(len(sizes)) == tiers_used(ranks, sizes) - 1
     steps[outermost] += min(ranks - 1 - rounds, _MORE_MESSAGES)
     steps[0] += _HANDLED * ranks
     return Demand(
         steps=steps,
         bytes_per_byte=sent,
-        share=np.ones(len(sizes)),
+        share=share,
         reduced_per_byte=(ranks - 1) / ranks if reduces else 0.0,
         pipelined=False,
         chunks=Chunks(

@@ -66,9 +66,12 @@ def test_what_needs_hardware_goes_by_name_alone(collective, names):
     assert {model.name for model in models_of(collective)} == names
 
 
-def test_a_ring_over_all_links_is_for_known_costs():
-    names = [{model.name for model in models_of("all_reduce", 2, known=k)} for k in (False, True)]
-    assert names[1] - names[0] == {"rail_ring"}
+@pytest.mark.parametrize(
+    ("collective", "more"), [("all_reduce", {"rail_ring"}), ("all_to_all", {"direct"})]
+)
+def test_what_is_not_linear_in_costs_needs_them_known(collective, more):
+    names = [{model.name for model in models_of(collective, 2, known=k)} for k in (False, True)]
+    assert names[1] - names[0] == more
 
 
 def test_an_unknown_algorithm_is_refused_with_those_known():

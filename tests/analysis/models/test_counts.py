@@ -195,12 +195,14 @@ def test_partners_of_an_all_to_all_by_tier(name, ranks, layout):
             counted[rank, tier_of(slot[rank], slot[other], SIZES)] += 1
     demand = BY_NAME[name].demand(ranks, SIZES, layout)
     assert (counted == counted[0]).all()  # every rank alike, where domains are full
-    assert demand.bytes_per_byte * ranks == pytest.approx(counted[0])
     at_once = {"pairwise": 1, "direct": 8}[name]
     assert demand.steps * at_once == pytest.approx(counted[0])
+    passing = np.cumsum(counted[0][::-1])[::-1]  # through a tier's links, at the same time
+    assert demand.bytes_per_byte * ranks == pytest.approx(
+        passing if demand.pipelined else counted[0]
+    )
     for tier, size in enumerate(SIZES[:-1]):  # (P - P_t) / P leaves a domain
-        leaves = demand.bytes_per_byte[tier + 1 :].sum()
-        assert leaves == pytest.approx(max(0, ranks - size) / ranks)
+        assert passing[tier + 1] / ranks == pytest.approx(max(0, ranks - size) / ranks)
 
 
 def test_ranks_that_fill_no_last_domain_are_spread_evenly():
@@ -225,6 +227,24 @@ def test_shifts_are_near(name, ranks):
     if name in {"reduce_broadcast", "binomial"}:  # nothing wraps around: exact
         run = clock(rounds, ranks, slot, SIZES, ALPHA, BETA)
         assert modelled(name, ranks, ALPHA, BETA) == pytest.approx(run, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["bruck", "doubling"])
+@pytest.mark.parametrize("ranks", [4, 8, 16, 48, 64])
+def test_the_last_rank_of_a_domain_sends_all_its_bytes_out_of_it(name, ranks):
+    rounds, none = {"bruck": bruck, "doubling": doubling}[name](ranks), np.zeros(3)
+    run = clock(rounds, ranks, np.arange(ranks), SIZES, none, BETA)
+    assert modelled(name, ranks, none, BETA) == pytest.approx(run, rel=1e-12)
+    demand = BY_NAME[name].demand(ranks, SIZES)
+    for tier, size in enumerate((1, *SIZES[:-1])):
+        if size < ranks:
+            out = [
+                part * (source // size != target // size)
+                for messages in rounds for source, target, part in messages
+                if source < size and target - source > 0  # of one domain, but not around the end
+            ]  # fmt: skip
+            counted = sum(out) / sum(part for messages in rounds for _, _, part in messages)
+            assert demand.share[tier] == pytest.approx(counted * ranks / size, rel=0.3)
 
 
 @pytest.mark.parametrize("name", ["bruck", "doubling", "recursive_doubling", "rabenseifner"])
