@@ -37,6 +37,7 @@ def fit(file: Path, form: str) -> None:
 
 def fit_values(found: Fit) -> dict[str, Any]:
     """Return a fit as values that JSON has."""
+    from ..remedy import remedies_of
     from .output import plain
 
     key, curve = found.key, found.curve
@@ -52,6 +53,7 @@ def fit_values(found: Fit) -> dict[str, Any]:
         "cautions": list(found.cautions),
         "residual_sd": plain(curve.residual_sd) if curve else None,
         "unidentified": list(curve.unidentified) if curve else [],
+        "remedies": {remedy.parameter: remedy.measure for remedy in remedies_of(found)},
         "parameters": [
             {
                 "name": parameter.name,
@@ -67,6 +69,7 @@ def fit_values(found: Fit) -> dict[str, Any]:
 
 
 def _print(found: Fit) -> None:
+    from ..remedy import remedies_of
     from .output import print_table
 
     dropped = ", ".join(f"{count} {reason}" for reason, count in found.dropped.items())
@@ -94,6 +97,8 @@ def _print(found: Fit) -> None:
     click.echo(f"  {found.cells} cells, ranks {scales}; left out: {dropped or 'none'}")
     if curve:
         click.echo(f"  residual spread {100 * curve.residual_sd:.1f} %")
+    for remedy in remedies_of(found):
+        click.echo(f"  to identify {remedy.parameter}, measure {remedy.measure}")
     for line in found.cautions:
         click.echo(f"  caution: {line}")
     click.echo()
