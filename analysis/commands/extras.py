@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from ...bench.sample import Campaign
+    from ..fabrics import Fabric
     from ..fit import Fit
 
 __all__ = [
@@ -71,13 +72,18 @@ def read_measured(path: Path) -> Campaign:
     return campaign
 
 
-def fit_all(campaign: Campaign, seed: int = 0) -> list[Fit]:
+def fit_all(
+    campaign: Campaign, seed: int = 0, prior: str = "none", fabric: Fabric | None = None
+) -> list[Fit]:
     """Fit every series of a campaign, on `local_max`: the estimand of every prediction."""
     from ..dataset import dataset_of
     from ..fit import fit
 
     rows = dataset_of(campaign, "local_max")
-    return [fit(key, series, seed=seed) for key, series in rows.series().items()]
+    return [
+        fit(key, series, seed=seed, prior=prior, fabric=fabric)
+        for key, series in rows.series().items()
+    ]
 
 
 def parse_ranks(text: str) -> tuple[int, ...]:

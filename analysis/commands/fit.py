@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from ..curve import Curve, Parameter
     from ..fit import Fit
 
 __all__ = ["fit", "fit_values"]
@@ -18,16 +19,28 @@ __all__ = ["fit", "fit_values"]
 @click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
-def fit(file: Path, form: str) -> None:
+@click.option(
+    "--prior", type=click.Choice(["none", "nccl", "fabric"]), default="none", show_default=True,
+    help="What to believe where measurements are silent: NCCL's constants, or those of --fabric.",
+)  # fmt: skip
+@click.option("--fabric", "fabric_name", help="Fabric to believe: a name or a .toml file.")
+def fit(file: Path, form: str, prior: str, fabric_name: str | None) -> None:
     """Fit cost models to the measurements of FILE, jointly over sizes and scales.
 
-    Copies, oversubscribed, suspect and wrong measurements are left out and counted.
+    Copies, oversubscribed, suspect and wrong measurements are left out and counted. A parameter
+    that the others cannot tell apart is named, with what to measure for it; a --prior weighs as one
+    measurement more, and gives it a value.
     """
+    from ...bench.errors import CaseError
+    from ..fabrics import load_fabric
     from .extras import fit_all, read_measured, require
     from .output import print_json
 
     require("scipy")
-    fits = fit_all(read_measured(file))
+    if fabric_name and prior != "fabric":
+        raise CaseError(f"--fabric: found --prior {prior}, expected --prior fabric")
+    fabric = load_fabric(fabric_name) if fabric_name else None
+    fits = fit_all(read_measured(file), prior=prior, fabric=fabric)
     if form == "json":
         print_json({"fits": [fit_values(found) for found in fits]})
         return
@@ -68,6 +81,12 @@ def fit_values(found: Fit) -> dict[str, Any]:
     }
 
 
+def _note(parameter: Parameter, curve: Curve | None) -> str:
+    if curve is not None and parameter.name in curve.unidentified:
+        return "with the prior only: these cells do not tell it apart"
+    return "at its bound: no trace of it in these cells" if parameter.at_bound else ""
+
+
 def _print(found: Fit) -> None:
     from ..remedy import remedies_of
     from .output import print_table
@@ -81,12 +100,17 @@ def _print(found: Fit) -> None:
             f"{parameter.low:.4g}",
             f"{parameter.high:.4g}",
             parameter.unit,
-            "at its bound: no trace of it in these cells" if parameter.at_bound else "",
+            _note(parameter, curve),
         ]
         for parameter in (curve.parameters if curve else ())
     ]
+    valued = {parameter.name for parameter in (curve.parameters if curve else ())}
     unknown = "not told apart from those above by these cells"
-    lines += [[name, "", "", "", "", unknown] for name in (curve.unidentified if curve else ())]
+    lines += [
+        [name, "", "", "", "", unknown]
+        for name in (curve.unidentified if curve else ())
+        if name not in valued
+    ]
     scales = ", ".join(map(str, found.scales)) or "none"
     if lines:
         heading = ("parameter", "value", "low 90 %", "high 90 %", "unit", "notes")
