@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..bench.errors import CaseError
 from .bound import bound_of
 from .fabrics.draw import FROM_DATA, draw_costs
 from .fabrics.fabric import STATUSES
@@ -66,10 +67,23 @@ class Conditional:
 
     @cached_property
     def models(self) -> tuple[Model, ...]:
-        """What is compared; none where the collective has no model."""
-        if self.algorithm:
-            return (model_named(self.collective, self.algorithm),)
-        return models_of(self.collective, len(self.fabric.tiers), known=True)
+        """What is compared; none where the collective has no model.
+
+        Raises
+        ------
+        CaseError
+            If there is no such algorithm, or the fabric has fewer tiers than it needs.
+        """
+        tiers = len(self.fabric.tiers)
+        if not self.algorithm:
+            return models_of(self.collective, tiers, known=True)
+        model = model_named(self.collective, self.algorithm)
+        if model.least_tiers > tiers:
+            raise CaseError(
+                f"algorithm {model.name}: found {tiers} tier of {self.fabric.name}, expected "
+                f"{model.least_tiers}"
+            )
+        return (model,)
 
     def at(self, ranks: int, sizes: Sequence[float]) -> list[Outcome]:
         """Return one outcome per size in bytes."""

@@ -254,9 +254,8 @@ def _without(predictions: Sequence[Prediction]) -> str:
     factor = f", {most.factor:,.0f} times the largest measured scale" if most.factor else ""
     return (
         f"no number: {len(without)} of {len(predictions)} forecasts of {most.collective}, up to "
-        f"{most.ranks:,} ranks{factor}: nothing measured crosses a tier that they use, and no "
-        "interval was ever checked there; expected a --fabric that holds them, or measurements "
-        "across that tier"
+        f"{most.ranks:,} ranks{factor}, where no interval was ever checked; a number needs a fit, "
+        "and beyond the tiers that were measured a --fabric or measurements across them"
     )
 
 

@@ -66,6 +66,11 @@ def read_measured(path: Path) -> Campaign:
     """
     from ...bench.store import read_campaign
 
+    if path.suffix.lower() == ".csv" and path.is_file():
+        raise CaseError(
+            f"{path}: found a table, expected a campaign; collcast import {path.name} -o "
+            f"{path.stem}.h5 makes one"
+        )
     campaign = read_campaign(path)
     if not campaign.measurements and not campaign.imported:
         raise CaseError(f"{path}: found no measurement, expected at least 1")

@@ -15,6 +15,7 @@ from collcast.analysis.fabrics import draw_costs, load_fabric
 from collcast.analysis.fit import fit
 from collcast.analysis.models import models_of, time_s
 from collcast.analysis.prediction import COLUMNS, notes, statement
+from collcast.bench.errors import CaseError
 
 CONTRACT = [
     "collective", "transport", "algorithm", "protocol", "sync", "dtype", "placement",
@@ -214,7 +215,7 @@ def test_without_a_number_the_output_says_what_would_give_one(fit_of):
     (line,) = notes(Extrapolator(fit=found).predict([1_000_000], [8, 1 << 20]), 4)
     assert line.startswith("no number: 2 of 2 forecasts of all_reduce, up to 1,000,000 ranks")
     assert "15,625 times the largest measured scale" in line
-    assert "expected a --fabric" in line
+    assert "a --fabric or measurements across" in line
     near = notes(Extrapolator(fit=found).predict([100], [8]), 4)
     assert not any(line.startswith("no number") for line in near)
 
@@ -224,6 +225,15 @@ def test_what_is_unsupported_says_that_it_was_not_validated(fit_of):
     predictions = Extrapolator(fit=found).predict([1_000_000], [1 << 20])
     assert predictions[0].status == "unsupported"
     assert any(line.startswith("not validated: 1 of 1") for line in notes(predictions, 4))
+
+
+def test_an_algorithm_of_several_tiers_needs_them(fit_of):
+    extrapolator = Extrapolator(
+        fit=fit_of("ring", scales=(2, 4)), fabric=load_fabric("this-machine"),
+        algorithm="two_level",
+    )  # fmt: skip
+    with pytest.raises(CaseError, match="two_level: found 1 tier of this-machine, expected 2"):
+        extrapolator.predict([64], [8])
 
 
 def test_a_fabric_too_vague_to_decide_anything_is_unsupported(fit_of):
