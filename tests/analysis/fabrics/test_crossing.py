@@ -15,6 +15,7 @@ from collcast.analysis.fabrics.load import load_fabric
 from collcast.analysis.fabrics.write import to_toml
 from collcast.analysis.fit import fit
 from collcast.analysis.series import read_rows
+from collcast.bench.cli import main
 from collcast.bench.errors import CaseError
 
 PAIR_LATENCY_S, PAIR_SHARE = 5e-6, 0.97
@@ -143,3 +144,32 @@ def test_the_cliff_between_racks_is_foreseen(validation_data):
     within, across = (one.at(ranks, [1 << 34])[0].times_s[0] for ranks in (64, 128))
     assert within == pytest.approx(25.4e-3, rel=0.2)
     assert across > 4 * within
+
+
+def test_the_command_fills_a_fabric_from_two_files(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    heading = "system,collective,backend,ranks,ranks_per_node,bytes,time_us"
+    (tmp_path / "rack.csv").write_text(
+        f"{heading}\nm,allreduce,nccl,8,8,1073741824,4697.6\nm,alltoall,nccl,8,8,1073741824,3131.7\n"
+    )
+    (tmp_path / "pairs.csv").write_text(
+        f"{heading}\nm,sendrecv,nccl,2,1,8,5\nm,sendrecv,nccl,2,1,1073741824,21475\n"
+    )
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["fabric", "new", "mine", *arguments])
+        return ended.value.code, capsys.readouterr()
+
+    files = ("--campaign", "rack.csv", "--pairs", "pairs.csv")
+    status, said = run(*files, "--domain", "8", "--endpoints", "512")
+    assert (status, said.out) == (0, "mine.toml: domain 8, network 512\n")
+    found = load_fabric(tmp_path / "mine.toml")
+    assert [tier.rate.value / 1e9 for tier in found.tiers] == pytest.approx([400, 50], rel=0.01)
+    assert found.tiers[0].efficiency["all_to_all"].value == pytest.approx(0.75, rel=0.01)
+    status, said = run(*files, "--domain", "8", "--force")
+    assert status == 2
+    assert "--domain, --endpoints: found 8 of 0 ranks" in said.err
+    status, said = run("--pairs", "pairs.csv", "--force")
+    assert status == 2
+    assert "--pairs: found no --campaign" in said.err
