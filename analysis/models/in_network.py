@@ -2,14 +2,14 @@
 
     nvls        T = 2 a + n (1 + 1/P) / e b                inside one innermost domain
     nvls_tree   T = 2 a_0 + 2 ceil(lg N) a + max(n (1 + 1/G) / e b_0, 2 n/G b)
-    sharp       T = 2 (G-1) a_0 + 2 h a + max(2 n (G-1)/G b_0, n/G b),  h = ceil(log_32 N)
+    sharp       T = 2 a_0 + 2 h a + max(2 n (G-1)/G b_0, n/G b),    h = ceil(log_32 N)
 
 NVLS: the domain's switch reads n from every rank, adds, and writes n / P to it, then the other way
 round; e is the share of the rate that its multicast gets. NVLSTree does so in every domain of G
 ranks and joins the N = P / G domains by two trees, a G-th of the vector over every rank's own link.
 SHARP: a G-th goes up once from every rank and comes down once; h levels of switches of 64 ports, a
-then a switch's latency; inside the domain the vector is scattered and gathered (CollNetDirect). On
-one tier G = 1: n b.
+then a switch's latency; inside the domain the vector is scattered to all at once and gathered
+(CollNetDirect). On one tier G = 1: 2 h a + n b.
 
 They need hardware that must be known to be there: none is a candidate by default.
 
@@ -59,7 +59,7 @@ def _sharp(ranks: int, sizes: tuple[int, ...], layout: str) -> Demand:
     while reached < ceil(ranks / group):
         levels, reached = levels + 1, reached * _DOWN
     steps = np.zeros(len(sizes))
-    steps[0] = 2 * (group - 1)
+    steps[0] = 2.0 * (group > 1)
     steps[used - 1] += 2 * levels
     sent = np.full(len(sizes), 1 / group)
     if group > 1:
