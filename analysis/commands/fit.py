@@ -50,6 +50,9 @@ def fit(file: Path, form: str, prior: str, fabric_name: str | None) -> None:
 
 def fit_values(found: Fit) -> dict[str, Any]:
     """Return a fit as values that JSON has."""
+    from dataclasses import asdict
+
+    from ..jump import jumps_of
     from ..remedy import remedies_of
     from .output import plain
 
@@ -64,6 +67,7 @@ def fit_values(found: Fit) -> dict[str, Any]:
         "cells": found.cells,
         "dropped": found.dropped,
         "cautions": list(found.cautions),
+        "jumps": [{name: plain(v) for name, v in asdict(jump).items()} for jump in jumps_of(found)],
         "residual_sd": plain(curve.residual_sd) if curve else None,
         "unidentified": list(curve.unidentified) if curve else [],
         "remedies": {remedy.parameter: remedy.measure for remedy in remedies_of(found)},
@@ -88,6 +92,8 @@ def _note(parameter: Parameter, curve: Curve | None) -> str:
 
 
 def _print(found: Fit) -> None:
+    from ...bench.units import format_bytes
+    from ..jump import jumps_of
     from ..remedy import remedies_of
     from .output import print_table
 
@@ -121,6 +127,12 @@ def _print(found: Fit) -> None:
     click.echo(f"  {found.cells} cells, ranks {scales}; left out: {dropped or 'none'}")
     if curve:
         click.echo(f"  residual spread {100 * curve.residual_sd:.1f} %")
+    for jump in jumps_of(found):
+        below, above = format_bytes(jump.below_bytes), format_bytes(jump.above_bytes)
+        click.echo(
+            f"  jump x{jump.ratio:.2f} between messages of {below} and {above}, at {jump.scales} "
+            f"of {jump.of} numbers of ranks: another protocol?"
+        )
     for remedy in remedies_of(found):
         click.echo(f"  to identify {remedy.parameter}, measure {remedy.measure}")
     for line in found.cautions:
