@@ -260,6 +260,17 @@ def test_ranks_anywhere_pay_the_outermost_tier_in_every_round(name, ranks):
     assert found <= 1.15 * np.median(runs)
 
 
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{model.collective}-{model.name}")
+@pytest.mark.parametrize("ranks", [2, 7, 16, 48, 60, 64])
+def test_ranks_anywhere_are_never_faster(model, ranks):
+    """Where every further tier costs more, tapers included."""
+    sizes, n = (4, 16, 64), np.array([8.0, 2.0**20, 2.0**30])
+    where = costs([1e-6, 3e-6, 7e-6], [1e-11, 4e-11, 9e-11], [1.0, 2.0, 4.0])
+    near, far = (time_s(model.demand(ranks, sizes, layout), n, where)[0] for layout in LAYOUTS)
+    assert (near > 0).all()
+    assert (far >= near * (1 - 1e-9)).all()
+
+
 def uplink_share(rounds, slot, ranks, sizes, tier):
     """Messages that leave a domain into a tier in the same round, over its ranks; mean and most."""
     inner = (1, *sizes[:-1])[tier]
