@@ -53,7 +53,11 @@ def draw_errors(found: Sequence[Validation]) -> Figure:
         panels[0].set_ylabel("predicted / measured")
         rows = -(-(len(held) + 2) // _LEGEND_COLUMNS)
         figure.subplots_adjust(
-            left=0.09, right=0.97, top=0.85, bottom=0.12 + 0.026 * rows, wspace=0.06
+            left=0.85 / figure.get_figwidth(),
+            right=0.97,
+            top=0.85,
+            bottom=0.12 + 0.026 * rows,
+            wspace=0.06,
         )
         figure.text(0.02, 0.955, "Forecasts of scales held out", fontsize=12.5, fontweight="bold")
         figure.text(0.02, 0.92, _line(found), fontsize=8.5, color=GREY)
