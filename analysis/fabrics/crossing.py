@@ -81,6 +81,9 @@ def crossing_fabric(
         if row.fit_for_fitting and row.ranks == 2 and row.key.collective in PAIRED
         and row.message_bytes > 0
     ]  # fmt: skip
+    # All pairs of a launch were measured, maybe: those count that lie furthest apart.
+    furthest = max(map(_apart, across), default=(0, 0))
+    across = [row for row in across if _apart(row) == furthest]
     base = load_fabric("this-machine")
     host = base.tiers[0]
     inner = _inner(inside, source)
@@ -166,6 +169,11 @@ def _outer(
         ),
     }  # fmt: skip
     return figures, together
+
+
+def _apart(row: Row) -> tuple[int, int]:
+    """Return how many domains and hosts a row spans, -1 where that is not known."""
+    return row.nvlink_domains, row.hosts
 
 
 def _bus_rate(row: Row) -> float:

@@ -74,6 +74,14 @@ def test_what_was_measured_is_not_called_assumed(rows_of):
     assert (forecast.status, forecast.assumed_tiers) == ("conditional", ("network",))
 
 
+def test_of_all_pairs_those_across_count(rows_of):
+    rows = inside_of(rows_of)
+    across = pairs_of(rows[0], 50e9)
+    within = [replace(row, hosts=1, median_s=row.median_s / 8) for row in across]
+    found = crossing_fabric("mine", rows, [*within, *across], 8, 1024, "run.h5")
+    assert found.tiers[1].rate.value == pytest.approx(0.97 * 50e9, rel=0.01)
+
+
 def test_what_is_missing_is_named(rows_of):
     rows = inside_of(rows_of)
     pairs = pairs_of(rows[0], 50e9)
