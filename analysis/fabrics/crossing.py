@@ -75,7 +75,10 @@ def crossing_fabric(
         raise CaseError(
             f"--domain, --endpoints: found {domain} of {endpoints} ranks, expected fewer than all"
         )
-    inside = [row for row in rows if row.fit_for_fitting and 1 < row.ranks <= domain]
+    inside = [
+        row for row in rows
+        if row.fit_for_fitting and 1 < row.ranks <= domain and row.key.collective not in PAIRED
+    ]  # fmt: skip
     across = [
         row for row in pairs
         if row.fit_for_fitting and row.ranks == 2 and row.key.collective in PAIRED

@@ -88,6 +88,7 @@ def test_what_is_missing_is_named(rows_of):
     for arguments, named in (
         ((rows, pairs, 8, 8), "--domain, --endpoints: found 8 of 8"),
         (([], pairs, 8, 64), "run.h5: found no collective inside the domain"),
+        ((pairs, pairs, 8, 64), "run.h5: found no collective inside the domain"),
         ((rows, rows, 8, 64), "run.h5: found no pair of ranks across domains"),
     ):
         with pytest.raises(CaseError, match=named):
