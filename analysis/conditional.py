@@ -22,7 +22,8 @@ from .fabrics.draw import FROM_DATA, draw_costs
 from .fabrics.fabric import STATUSES
 from .fabrics.routing import at_scale
 from .layout import demand_at
-from .models import model_named, models_of, time_s
+from .models import model_named, time_s
+from .named import models_on
 from .outcome import boil_down, shares_of, switching
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class Conditional:
     algorithm: str = ""
     """A model by its name; "" takes the fastest of those that a library may use."""
 
+    transport: str = ""
+    """Of the series: a library has not every algorithm."""
+
     scatter: float = 0.0
     """Of the layout: 0 contiguous, 1 random."""
 
@@ -76,7 +80,7 @@ class Conditional:
         """
         tiers = len(self.fabric.tiers)
         if not self.algorithm:
-            return models_of(self.collective, tiers, known=True)
+            return models_on(self.collective, tiers, self.transport)
         model = model_named(self.collective, self.algorithm)
         if model.least_tiers > tiers:
             raise CaseError(

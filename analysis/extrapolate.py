@@ -184,6 +184,7 @@ class Extrapolator:
             draws=DRAWS,
             seed=self.seed,
             algorithm=self.algorithm or model_name(self.fit.key),
+            transport=self.fit.key.transport,
             scatter=self.scatter or 0.0,
             iteration=iteration_variance(self.fit.rows),
             measured=self._largest(),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .dataset import SeriesKey
     from .models import Model
 
-__all__ = ["NAMED", "model_name", "models_for", "models_named"]
+__all__ = ["NAMED", "model_name", "models_for", "models_named", "models_on"]
 
 _MODEL_OF = {
     "all_reduce": {
@@ -62,6 +62,11 @@ _FORCED = {
 """Variable -> value -> model of the collective that the variable is about."""
 
 
+_NOT_IN_NCCL = frozenset({"bruck", "pairwise"})
+"""NCCL's all-to-all is a group of sends and receives, all under way: `direct`. It has no algorithm
+whose number of messages grows with lg P only (user guide, point-to-point communication)."""
+
+
 def model_name(key: SeriesKey) -> str:
     """Return the model that a series is known to follow; "" where nothing says so."""
     known = {model.name for model in MODELS if model.collective == key.collective}
@@ -76,6 +81,14 @@ def models_for(key: SeriesKey, tiers: int = 1) -> tuple[Model, ...]:
     """Return the models that a series may follow on so many tiers; none where there is none."""
     name = model_name(key)
     return (model_named(key.collective, name),) if name else models_of(key.collective, tiers)
+
+
+def models_on(collective: str, tiers: int, transport: str = "") -> tuple[Model, ...]:
+    """Return the models that a fabric of so many tiers compares for a library; maybe none."""
+    found = models_of(collective, tiers, known=True)
+    if "ccl" not in transport:  # NCCL, RCCL and what follows them
+        return found
+    return tuple(model for model in found if model.name not in _NOT_IN_NCCL)
 
 
 def models_named(collective: str) -> dict[str, Model]:
