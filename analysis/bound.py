@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from .fabrics import Fabric, Figure
 
-__all__ = ["Bound", "bound_of"]
+__all__ = ["Bound", "bound_of", "least_out"]
 
 _LIGHT_S = 1e-8  # 3 m: no smaller machine is asked about, and cores of one die take longer
 _WHOLE = frozenset({"broadcast", "reduce", "send_recv"})
@@ -77,15 +77,18 @@ def bound_of(
     outer = used[-1]
     latency = _low(outer.latency) + _low(outer.cable) * _low(fabric.propagation)
     rates = [
-        _sent(collective, ranks, inner, reducing) * max(1.0, _low(tier.oversubscription))
-        / (inner * _high(tier.rate))
+        least_out(collective, ranks, inner, reducing=reducing)
+        * max(1.0, _low(tier.oversubscription)) / (inner * _high(tier.rate))
         for tier, inner in zip(used, inner_sizes(fabric.sizes), strict=False)
     ]  # fmt: skip
     return Bound(latency_s=latency, bandwidth_s=n * max(rates))
 
 
-def _sent(collective: str, ranks: int, inner: int, reducing: bool) -> float:
-    """Return what a domain sends out, over the message."""
+def least_out(collective: str, ranks: int, inner: int, *, reducing: bool = False) -> float:
+    """Return what a domain of `inner` ranks must send out, over the message.
+
+    `reducing` says that switches may add what passes them.
+    """
     domains = ceil(ranks / inner)
     if collective == "barrier":
         return 0.0

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..bench.errors import CaseError
 from .bound import bound_of
 from .fabrics.draw import FROM_DATA, draw_costs
 from .fabrics.fabric import STATUSES
 from .fabrics.routing import at_scale
 from .layout import demand_at
-from .models import model_named, models_of, time_s
+from .models import model_named, time_s
+from .named import models_on
 from .outcome import boil_down, shares_of, switching
 
 if TYPE_CHECKING:
@@ -55,6 +57,9 @@ class Conditional:
     algorithm: str = ""
     """A model by its name; "" takes the fastest of those that a library may use."""
 
+    transport: str = ""
+    """Of the series: a library has not every algorithm."""
+
     scatter: float = 0.0
     """Of the layout: 0 contiguous, 1 random."""
 
@@ -66,10 +71,23 @@ class Conditional:
 
     @cached_property
     def models(self) -> tuple[Model, ...]:
-        """What is compared; none where the collective has no model."""
-        if self.algorithm:
-            return (model_named(self.collective, self.algorithm),)
-        return models_of(self.collective, len(self.fabric.tiers))
+        """What is compared; none where the collective has no model.
+
+        Raises
+        ------
+        CaseError
+            If there is no such algorithm, or the fabric has fewer tiers than it needs.
+        """
+        tiers = len(self.fabric.tiers)
+        if not self.algorithm:
+            return models_on(self.collective, tiers, self.transport)
+        model = model_named(self.collective, self.algorithm)
+        if model.least_tiers > tiers:
+            raise CaseError(
+                f"algorithm {model.name}: found {tiers} tier of {self.fabric.name}, expected "
+                f"{model.least_tiers}"
+            )
+        return (model,)
 
     def at(self, ranks: int, sizes: Sequence[float]) -> list[Outcome]:
         """Return one outcome per size in bytes."""

@@ -7,7 +7,7 @@ The interval comes from a bootstrap over cells in which that choice is made anew
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .dataset import Dataset
     from .design import Design
     from .models import Model
+    from .prior import Prior
 
 __all__ = ["BOOTSTRAPS", "Curve", "Drifting", "Parameter", "drifting", "fit_curve"]
 
@@ -138,17 +139,23 @@ class _Fastest:
         return least
 
 
-def fit_curve(used: Dataset, bootstraps: int = BOOTSTRAPS, seed: int = 0) -> Curve:
+def fit_curve(
+    used: Dataset, bootstraps: int = BOOTSTRAPS, seed: int = 0, prior: Prior | None = None
+) -> Curve:
     """Fit the models of a series to rows that may be fitted; no bootstrap leaves no draws."""
     sizes = measured_tiers(used)
     models = models_for(used.rows[0].key, len(sizes))
     time_s = used.column("median_s")
     columns = design_of(models, used.column("ranks"), used.column("message_bytes"), sizes)
     candidates = _candidates(models)
+    ranks = used.column("ranks")
     design = identify(columns, time_s, len(sizes))
+    unidentified = design.unidentified
+    if prior is not None:
+        columns, time_s, ranks = prior.beside(columns, time_s, ranks)
+        design = identify(columns, time_s, len(sizes))
     generator = np.random.default_rng(seed)
     everything = np.arange(len(time_s))
-    ranks = used.column("ranks")
     members = [tuple(map(models.index, candidate)) for candidate in candidates]
     solutions = _solve(design, time_s, everything, dict(enumerate(members)))
     choice, solution = _best(solutions)
@@ -156,11 +163,23 @@ def fit_curve(used: Dataset, bootstraps: int = BOOTSTRAPS, seed: int = 0) -> Cur
     limit = _HOPELESS * solution.error
     plausible = {i: members[i] for i in ranking if solutions[i].error <= limit}
     drawn = [
-        _best(_solve(design, time_s, _resample(ranks, generator), plausible, solutions))
-        for _ in range(bootstraps)
+        _best(
+            _solve(
+                design,
+                time_s if prior is None else prior.draw(time_s, number),
+                _resample(ranks, generator),
+                plausible,
+                solutions,
+            )
+        )
+        for number in range(bootstraps)
     ]
     drawn_values = np.array([found.values for _, found in drawn]).reshape(-1, columns.shape[2])
-    parameters = _parameters(design, time_s, len(sizes), (members[choice], solution), drawn_values)
+    cells = len(used)
+    seen = replace(design, matrix=design.matrix[:, :cells])
+    parameters = _parameters(
+        seen, time_s[:cells], len(sizes), (members[choice], solution), drawn_values
+    )
     return Curve(
         model=_name(candidates[choice]),
         formula="; ".join(model.formula for model in candidates[choice]),
@@ -171,8 +190,8 @@ def fit_curve(used: Dataset, bootstraps: int = BOOTSTRAPS, seed: int = 0) -> Cur
         drawn_choice=np.array([found for found, _ in drawn], dtype=np.intp),
         drawn_values=drawn_values,
         parameters=parameters,
-        unidentified=design.unidentified,
-        residual_sd=1.4826 * float(np.median(np.abs(solution.residuals))),
+        unidentified=unidentified,
+        residual_sd=1.4826 * float(np.median(np.abs(solution.residuals[:cells]))),
     )
 
 

@@ -1,6 +1,6 @@
 """Design matrix: a model's demand as columns of a fit that is linear in its parameters.
 
-    T = overhead + sum_t steps_t alpha_t + sum_t n bytes_t beta_t + n reduced gamma
+    T = overhead + sum_t steps_t alpha_t + sum_t (n bytes_t + filled_t) beta_t + n reduced gamma
 
 An algorithm that pipelines over tiers pays the bytes of the outermost tier that it uses: the others
 are carried at the same time and are faster.
@@ -95,14 +95,16 @@ def design_of(
     for row, model in zip(found, models, strict=True):
         for count in np.unique(ranks):
             cells = np.flatnonzero(ranks == count)
-            n = message_bytes[cells].astype(float)[:, None]
+            n = message_bytes[cells].astype(float)
             demand = model.demand(int(count), sizes)
             sent = demand.bytes_per_byte.copy()
             if demand.pipelined:
                 sent[: np.flatnonzero(sent)[-1]] = 0.0
-            steps = np.broadcast_to(demand.steps, (len(cells), len(sizes)))
-            ones = np.ones((len(cells), 1))
-            row[cells] = np.hstack([ones, steps, n * sent, n * demand.reduced_per_byte])
+            carried = n[:, None] * sent
+            if demand.chunks is not None:
+                carried += demand.filled_at(n)
+            ones, reduced = np.ones((len(cells), 1)), n[:, None] * demand.reduced_per_byte
+            row[cells] = np.hstack([ones, demand.steps_at(n), carried, reduced])
     return found
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .bound import bound_of
+from .bound import bound_of, least_out
 from .conditional import Conditional
+from .fabrics.draw import FROM_DATA
 from .fit import LEAST_SCALES_BEYOND
 from .named import model_name
 from .outcome import boil_down, iteration_variance, shares_of, switching
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from .dataset import Row
     from .fabrics import Fabric
+    from .fabrics.fabric import Tier
     from .fit import Fit
     from .outcome import Outcome, Times
     from .prediction import Prediction
@@ -36,6 +38,10 @@ DRAWS = 2000
 """Draws behind an interval: its ends are good to about 2 % of its width."""
 
 _WIDEST = 10.0  # high90 / low90; a wider interval supports no decision
+_NIC_BYTES_PER_S = 2e11
+"""Per rank: 1.6 Tbit/s, the fastest NIC announced (ConnectX-9, 2026). Hosts that exchange more lie
+in one scale-up domain."""
+
 _T_4 = 2.0  # variance of Student's t with 4 degrees of freedom, of which an ensemble's errors are
 _Z = {50: 0.6745, 90: 1.6449, 95: 1.9600}  # two-sided quantiles of the standard normal distribution
 
@@ -87,7 +93,7 @@ class Extrapolator:
             return predict_as("extrapolated", key, ranks, n, measured, fitted)
         if assumed is not None and self.fabric is not None:
             return predict_as(
-                "conditional",
+                "conditional" if _narrow(assumed.times_s) else "unsupported",
                 key,
                 ranks,
                 n,
@@ -107,15 +113,17 @@ class Extrapolator:
         beyond = ranks > max(self.fit.scales)
         enough = not beyond or len(self.fit.scales) >= LEAST_SCALES_BEYOND
         near = ranks <= LARGEST_FACTOR * max(self.fit.scales)
-        return enough and near and times_s[4] <= _WIDEST * times_s[3]
+        return enough and near and _narrow(times_s)
 
     def assumed_tiers(self, ranks: int) -> tuple[str, ...]:
-        """Return the fabric's tiers that this many ranks use."""
+        """Return the fabric's tiers that this many ranks use and that no campaign measured."""
         if self.fabric is None:
             return ()
         inner = (1, *self.fabric.sizes[:-1])
         return tuple(
-            tier.name for tier, size in zip(self.fabric.tiers, inner, strict=True) if size < ranks
+            tier.name
+            for tier, size in zip(self.fabric.tiers, inner, strict=True)
+            if size < ranks and not _known(tier)
         )
 
     def curve_s(self, ranks: int, sizes: Sequence[int]) -> list[Times]:
@@ -176,6 +184,7 @@ class Extrapolator:
             draws=DRAWS,
             seed=self.seed,
             algorithm=self.algorithm or model_name(self.fit.key),
+            transport=self.fit.key.transport,
             scatter=self.scatter or 0.0,
             iteration=iteration_variance(self.fit.rows),
             measured=self._largest(),
@@ -187,7 +196,7 @@ def supported_ranks(fit: Fit) -> float:
 
     On one host these are its cores, or the most ranks measured where that is not known. With
     several hosts there is no limit, unless a level of the network is known of which only one
-    domain was used.
+    domain was used, or all hosts of the largest scale exchanged more than any NIC carries.
     """
     used = [row for row in fit.rows if row.fit_for_fitting]
     if not used:
@@ -200,9 +209,30 @@ def supported_ranks(fit: Fit) -> float:
     levels = (
         max(getattr(row, level) for row in used) for level in ("nvlink_domains", "leaves", "pods")
     )
-    if any(count == 1 for count in levels):
+    outermost = [row for row in used if row.ranks == largest]
+    if any(count == 1 for count in levels) or any(map(_beyond_nics, outermost)):
         return float(largest)
     return math.inf
+
+
+def _narrow(times_s: Times) -> bool:
+    """Whether an interval supports a decision."""
+    return times_s[4] <= _WIDEST * times_s[3]
+
+
+def _beyond_nics(row: Row) -> bool:
+    """Whether the hosts of a row must have exchanged more than NICs carry."""
+    if row.hosts < 2 or not row.median_s > 0:
+        return False
+    per_host = -(-row.ranks // row.hosts)
+    out = row.message_bytes * least_out(row.key.collective, row.ranks, per_host) / per_host
+    return out > _NIC_BYTES_PER_S * row.median_s
+
+
+def _known(tier: Tier) -> bool:
+    """Whether a campaign gave everything that a message pays there."""
+    figures = (tier.rate, tier.latency, *tier.efficiency.values())
+    return all(figure.status in FROM_DATA for figure in figures)
 
 
 def _measured(row: Row) -> Times:

@@ -14,11 +14,13 @@ from .curve import BOOTSTRAPS, fit_curve
 from .design import measured_tiers, parameter_names
 from .ensemble import build
 from .named import models_for
+from .prior import prior_of
 
 if TYPE_CHECKING:
     from .curve import Curve
     from .dataset import Dataset, Row, SeriesKey
     from .ensemble import Ensemble
+    from .fabrics import Fabric
 
 __all__ = ["LEAST_SCALES", "LEAST_SCALES_BEYOND", "Fit", "fit"]
 
@@ -60,7 +62,14 @@ class Fit:
     """What makes one wonder about the series, a line each that names it."""
 
 
-def fit(key: SeriesKey, rows: Dataset, bootstraps: int = BOOTSTRAPS, seed: int = 0) -> Fit:
+def fit(
+    key: SeriesKey,
+    rows: Dataset,
+    bootstraps: int = BOOTSTRAPS,
+    seed: int = 0,
+    prior: str = "none",
+    fabric: Fabric | None = None,
+) -> Fit:
     """Fit one series.
 
     Parameters
@@ -71,12 +80,19 @@ def fit(key: SeriesKey, rows: Dataset, bootstraps: int = BOOTSTRAPS, seed: int =
         Number of resamplings behind the intervals.
     seed
         Seed of the resampling: the same rows and seed give the same fit.
+    prior, fabric
+        What is believed of the parameters of its cost model, see `prior.prior_of`.
     """
     trusted = [row for row in rows if row.fit_for_fitting and row.ranks > 1]
     used = type(rows)(tuple(same_layout(trusted)))
     scales = tuple(sorted({row.ranks for row in used}))
     reason = _refusal(key, used, scales)
-    curve = None if reason else fit_curve(used, bootstraps, seed)
+    believed = (
+        None
+        if reason
+        else prior_of(prior, key, used, measured_tiers(used), fabric, max(bootstraps, 1), seed)
+    )
+    curve = None if reason else fit_curve(used, bootstraps, seed, believed)
     return Fit(
         key=key,
         curve=curve,

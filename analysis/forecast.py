@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .dataset import Dataset
     from .fabrics import Fabric
 
-__all__ = ["Scored", "digest_of", "score_forecast", "seal", "unseal"]
+__all__ = ["Scored", "digest_of", "score_forecast", "seal", "series_of", "unseal"]
 
 SCHEMA = 1
 """Version of a sealed forecast's shape."""
@@ -113,6 +113,16 @@ def unseal(text: str, name: str) -> dict[str, Any]:
     if found.get("schema") != SCHEMA:
         raise CaseError(f"{name}: found schema {found.get('schema')!r}, expected {SCHEMA}")
     return found
+
+
+def series_of(sealed: Mapping[str, Any]) -> list[str]:
+    """Return the names of the series that a forecast is about."""
+    names = (*_KEY, "system")
+    return list(
+        dict.fromkeys(
+            " ".join(str(p[name]) for name in names if p[name]) for p in sealed["predictions"]
+        )
+    )
 
 
 def score_forecast(sealed: Mapping[str, Any], rows: Dataset) -> Scored:

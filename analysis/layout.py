@@ -20,6 +20,9 @@ from ..bench.errors import CaseError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..bench.sample import Campaign
     from .models import Demand, Model
 
@@ -37,11 +40,23 @@ def demand_at(model: Model, ranks: int, sizes: Sequence[int], scatter: float) ->
     if scatter >= 1:
         return random
     near = model.demand(ranks, sizes, "contiguous")
+
+    def between(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (1 - scatter) * one + scatter * other
+
+    chunks = near.chunks
+    if chunks is not None and random.chunks is not None:
+        chunks = replace(
+            chunks,
+            fill=between(chunks.fill, random.chunks.fill),
+            steps=between(chunks.steps, random.chunks.steps),
+        )
     return replace(
         near,
-        steps=(1 - scatter) * near.steps + scatter * random.steps,
-        bytes_per_byte=(1 - scatter) * near.bytes_per_byte + scatter * random.bytes_per_byte,
-        share=(1 - scatter) * near.share + scatter * random.share,
+        steps=between(near.steps, random.steps),
+        bytes_per_byte=between(near.bytes_per_byte, random.bytes_per_byte),
+        share=between(near.share, random.share),
+        chunks=chunks,
     )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .dataset import SeriesKey
     from .models import Model
 
-__all__ = ["NAMED", "model_name", "models_for", "models_named"]
+__all__ = ["NAMED", "model_name", "models_for", "models_named", "models_on"]
 
 _MODEL_OF = {
     "all_reduce": {
@@ -54,9 +54,17 @@ _FORCED = {
         "brucks": "bruck", "pairwise": "pairwise", "scattered": "pairwise",
     },
     # NCCL's user guide, NCCL_ALGO
-    "NCCL_ALGO": {"Ring": "ring", "Tree": "double_tree"},
+    "NCCL_ALGO": {
+        "Ring": "ring", "Tree": "double_tree", "NVLS": "nvls", "NVLSTree": "nvls_tree",
+        "CollnetDirect": "sharp", "CollnetChain": "sharp",
+    },
 }  # fmt: skip
 """Variable -> value -> model of the collective that the variable is about."""
+
+
+_NOT_IN_NCCL = frozenset({"bruck", "pairwise"})
+"""NCCL's all-to-all is a group of sends and receives, all under way: `direct`. It has no algorithm
+whose number of messages grows with lg P only (user guide, point-to-point communication)."""
 
 
 def model_name(key: SeriesKey) -> str:
@@ -73,6 +81,14 @@ def models_for(key: SeriesKey, tiers: int = 1) -> tuple[Model, ...]:
     """Return the models that a series may follow on so many tiers; none where there is none."""
     name = model_name(key)
     return (model_named(key.collective, name),) if name else models_of(key.collective, tiers)
+
+
+def models_on(collective: str, tiers: int, transport: str = "") -> tuple[Model, ...]:
+    """Return the models that a fabric of so many tiers compares for a library; maybe none."""
+    found = models_of(collective, tiers, known=True)
+    if "ccl" not in transport:  # NCCL, RCCL and what follows them
+        return found
+    return tuple(model for model in found if model.name not in _NOT_IN_NCCL)
 
 
 def models_named(collective: str) -> dict[str, Model]:

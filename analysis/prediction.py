@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from .fabrics.draw import FROM_DATA
 from .outcome import SOURCES
 
 if TYPE_CHECKING:
@@ -194,11 +195,15 @@ def statement(predictions: Sequence[Prediction], fabric: Fabric | None) -> str:
     conditional = [p for p in predictions if p.status == "conditional"]
     if not conditional or fabric is None:
         return f"Of {len(predictions)} predictions: {kinds}."
-    tiers = list(dict.fromkeys(tier for p in conditional for tier in p.assumed_tiers))
+    tiers = ", ".join(dict.fromkeys(tier for p in conditional for tier in p.assumed_tiers))
     most = max(p.ranks for p in conditional)
+    known = [name for name, figure in fabric.figures().items() if figure.status in FROM_DATA]
     line = (
-        "Conditional forecast: nothing of the network was measured; every tier "
-        f"({', '.join(tiers)}) is as the fabric file {fabric.name} says"
+        f"Conditional forecast: {len(known)} figures of {fabric.name} are from a campaign; the "
+        f"others of its tiers ({tiers}) are as the fabric file says"
+        if known
+        else "Conditional forecast: nothing of the network was measured; every tier "
+        f"({tiers}) is as the fabric file {fabric.name} says"
     )
     if most > LARGEST_PUBLISHED_RANKS:
         factor = most / LARGEST_PUBLISHED_RANKS
@@ -210,7 +215,12 @@ def notes(predictions: Sequence[Prediction], element_bytes: int) -> tuple[str, .
     """Return what a reader must know besides: one line each."""
     return tuple(
         line
-        for line in (_thin(predictions, element_bytes), _far(predictions), _bounded(predictions))
+        for line in (
+            _thin(predictions, element_bytes),
+            _without(predictions),
+            _far(predictions),
+            _bounded(predictions),
+        )
         if line
     )
 
@@ -232,6 +242,20 @@ def _thin(predictions: Sequence[Prediction], element_bytes: int) -> str:
         f"not realisable: less than one element per peer in {len(thin)} all_to_all forecasts "
         f"({worst.message_bytes} bytes over {worst.ranks} ranks: {per_peer:.3g} bytes); "
         "formula only"
+    )
+
+
+def _without(predictions: Sequence[Prediction]) -> str:
+    """Say which forecasts have no number, and what would give one."""
+    without = [p for p in predictions if p.time_us is None]
+    if not without:
+        return ""
+    most = max(without, key=lambda p: p.ranks)
+    factor = f", {most.factor:,.0f} times the largest measured scale" if most.factor else ""
+    return (
+        f"no number: {len(without)} of {len(predictions)} forecasts of {most.collective}, up to "
+        f"{most.ranks:,} ranks{factor}, where no interval was ever checked; a number needs a fit, "
+        "and beyond the tiers that were measured a --fabric or measurements across them"
     )
 
 

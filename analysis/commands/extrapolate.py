@@ -121,7 +121,7 @@ def _having(algorithm: str, fits: Sequence[Fit]) -> list[Fit]:
     """Return the series whose collective has an algorithm of this name; refuse if none has."""
     from ..models import MODELS, model_named
 
-    if not algorithm:
+    if not algorithm or not fits:
         return list(fits)
     known = {model.collective for model in MODELS if model.name == algorithm}
     found = [fit for fit in fits if fit.key.collective in known]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from ...bench.sample import Campaign
+    from ..fabrics import Fabric
     from ..fit import Fit
 
 __all__ = [
@@ -65,19 +66,29 @@ def read_measured(path: Path) -> Campaign:
     """
     from ...bench.store import read_campaign
 
+    if path.suffix.lower() == ".csv" and path.is_file():
+        raise CaseError(
+            f"{path}: found a table, expected a campaign; collcast import {path.name} -o "
+            f"{path.stem}.h5 makes one"
+        )
     campaign = read_campaign(path)
     if not campaign.measurements and not campaign.imported:
         raise CaseError(f"{path}: found no measurement, expected at least 1")
     return campaign
 
 
-def fit_all(campaign: Campaign, seed: int = 0) -> list[Fit]:
+def fit_all(
+    campaign: Campaign, seed: int = 0, prior: str = "none", fabric: Fabric | None = None
+) -> list[Fit]:
     """Fit every series of a campaign, on `local_max`: the estimand of every prediction."""
     from ..dataset import dataset_of
     from ..fit import fit
 
     rows = dataset_of(campaign, "local_max")
-    return [fit(key, series, seed=seed) for key, series in rows.series().items()]
+    return [
+        fit(key, series, seed=seed, prior=prior, fabric=fabric)
+        for key, series in rows.series().items()
+    ]
 
 
 def parse_ranks(text: str) -> tuple[int, ...]:

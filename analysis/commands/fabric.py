@@ -156,6 +156,11 @@ def check(file: Path) -> None:
 @click.option("--taper", type=float, default=1.0, show_default=True, help="Of the outermost tier.")
 @click.option("--campaign", type=click.Path(path_type=Path), help="Fit this machine instead.")
 @click.option(
+    "--pairs",
+    type=click.Path(path_type=Path),
+    help="With --campaign: messages between two --domain; gives a tier beyond it.",
+)
+@click.option(
     "--nccl-topology",
     "topology",
     type=click.Path(path_type=Path),
@@ -166,7 +171,7 @@ def check(file: Path) -> None:
 def new(
     name: str, endpoints: int, nic_gbit: float, ports: int, port_gbit: float, planes_per_nic: int,
     rail_planes: int, rails: int, domain: int, tiers: int, taper: float, campaign: Path | None,
-    topology: Path | None,
+    pairs: Path | None, topology: Path | None,
     output: Path | None, force: bool,
 ) -> None:  # fmt: skip
     """Build fabric NAME from radix, rates and size, or from a campaign of this machine."""
@@ -178,7 +183,9 @@ def new(
     check_output(path, (".toml",), force=force)
     if topology is not None:
         domain, nic_gbit = _node(topology, nic_gbit)
-    if campaign is not None:
+    if pairs is not None:
+        found = _crossing(name, campaign, pairs, domain, endpoints)
+    elif campaign is not None:
         found = _measured(name, campaign)
     else:
         found = build(
@@ -213,6 +220,19 @@ def _measured(name: str, campaign: Path) -> Fabric:
 
     require("scipy")
     return machine_fabric(name, fit_all(read_measured(campaign)), campaign.name)
+
+
+def _crossing(name: str, campaign: Path | None, pairs: Path, domain: int, endpoints: int) -> Fabric:
+    from ...bench.errors import CaseError
+    from ..fabrics.crossing import crossing_fabric
+    from ..series import read_rows
+    from .extras import require
+
+    require("scipy")
+    if campaign is None:
+        raise CaseError("--pairs: found no --campaign, expected what was measured in one domain")
+    source = " and ".join(dict.fromkeys((campaign.name, pairs.name)))
+    return crossing_fabric(name, read_rows(campaign), read_rows(pairs), domain, endpoints, source)
 
 
 @fabric.command()

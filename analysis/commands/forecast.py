@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["forecast"]
 
@@ -70,7 +74,7 @@ def seal(
 def score(sealed_file: Path, later: Path, form: str) -> None:
     """Score FORECAST against the measurements of LATER."""
     from ...bench.errors import CaseError
-    from ..forecast import digest_of, score_forecast, unseal
+    from ..forecast import digest_of, score_forecast, series_of, unseal
     from ..series import read_rows
     from .extras import require
     from .output import plain, print_json
@@ -81,7 +85,13 @@ def score(sealed_file: Path, later: Path, form: str) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise CaseError(f"{sealed_file}: cannot be read: {error}") from error
     sealed = unseal(text, str(sealed_file))
-    found = score_forecast(sealed, read_rows(later))
+    rows = read_rows(later)
+    found = score_forecast(sealed, rows)
+    if not found.matched:
+        raise CaseError(
+            f"{later}: found none of the places of {sealed_file} (series "
+            f"{_first(map(str, rows.series()))}), expected some of {_first(series_of(sealed))}"
+        )
     values = {name: plain(value) for name, value in found.score.values().items()}
     if form == "json":
         print_json(
@@ -99,3 +109,10 @@ def score(sealed_file: Path, later: Path, form: str) -> None:
     for name, value in values.items():
         shown = "" if value is None else f"{value:.4g}"
         click.echo(f"  {name:18s} {shown}")
+
+
+def _first(names: Iterable[str]) -> str:
+    """Write up to two different names, and how many more there are."""
+    found = [" ".join(name.split()) for name in dict.fromkeys(names)]
+    more = f" and {len(found) - 2} more" if len(found) > 2 else ""
+    return (", ".join(found[:2]) or "none") + more

@@ -39,7 +39,15 @@ _MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "SLURM_STEP_NUM_T
     "--format", "form", type=click.Choice(["table", "json", "page"]), default="table",
     show_default=True, help="A page in Markdown also holds out 4 times as much.",
 )  # fmt: skip
-def validate(files: tuple[Path, ...], holdout: int, seed: int, jobs: int, form: str) -> None:
+@click.option(
+    "--picture", type=click.Path(path_type=Path),
+    help="Draw error against factor, every machine a dot: .png, .svg or .pdf.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace an existing picture.")
+def validate(
+    files: tuple[Path, ...], holdout: int, seed: int, jobs: int, form: str, picture: Path | None,
+    force: bool,
+) -> None:  # fmt: skip
     """Hide the largest scales of FILEs, forecast them from the others, and say how well.
 
     FILEs are campaigns, or tables (.csv) with columns system, collective, backend, ranks, bytes and
@@ -52,11 +60,22 @@ def validate(files: tuple[Path, ...], holdout: int, seed: int, jobs: int, form: 
     from .output import print_json
 
     require("scipy")
+    if picture is not None:
+        from ..plot import SUFFIXES
+        from .extras import check_output
+
+        require("matplotlib")
+        check_output(picture, SUFFIXES, force=force)
     with _mapper(jobs) as mapper:
         if mapper is None:  # a rank that works for another
             return
         rows = read_many(files)
         found = run(rows, holdout, seed, mapper)
+        if picture is not None:
+            from ..drawing.error import draw_errors
+            from .picture import write_picture
+
+            write_picture(picture, lambda: draw_errors([found]), force=True)
         if form == "page":
             further = run(rows, _FURTHER * holdout, seed, mapper)
             click.echo(page([found, further]), nl=False)

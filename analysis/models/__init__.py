@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from ...bench.errors import CaseError
 from . import (
+    aggregated,
     broadcast,
     bruck,
+    direct,
     gather,
+    in_network,
     pairwise,
+    pat,
     rabenseifner,
     recursive_doubling,
     ring,
@@ -19,33 +23,52 @@ from . import (
     two_level,
 )
 from .cost import Costs, time_s
-from .model import LAYOUTS, Demand, Model
+from .model import LAYOUTS, Chunks, Demand, Model
 
-__all__ = ["LAYOUTS", "MODELS", "Costs", "Demand", "Model", "model_named", "models_of", "time_s"]
+__all__ = [
+    "LAYOUTS",
+    "MODELS",
+    "Chunks",
+    "Costs",
+    "Demand",
+    "Model",
+    "model_named",
+    "models_of",
+    "time_s",
+]
 
 MODELS: tuple[Model, ...] = (
     recursive_doubling.MODEL,
     rabenseifner.MODEL,
     ring.MODEL,
     two_level.MODEL,
+    ring.RAILED,
     bruck.MODEL,
     pairwise.MODEL,
+    direct.MODEL,
+    *aggregated.MODELS,
     *gather.MODELS,
+    *pat.MODELS,
     *broadcast.MODELS,
     *tree.MODELS,
+    *in_network.MODELS,
 )
 """Every model."""
 
 
-def models_of(collective: str, tiers: int = 1) -> tuple[Model, ...]:
+def models_of(collective: str, tiers: int = 1, *, known: bool = False) -> tuple[Model, ...]:
     """Return the default models of a collective that mean something on so many tiers; maybe none.
 
-    Default models are those that a library may be thought to use when nothing is said.
+    Default models are those that a library may be thought to use when nothing is said. Those that
+    no fit may try are among them only where the tiers' costs are `known`.
     """
     return tuple(
         model
         for model in MODELS
-        if model.default and model.collective == collective and model.least_tiers <= tiers
+        if model.default
+        and model.collective == collective
+        and model.least_tiers <= tiers
+        and (model.fitted or known)
     )
 
 

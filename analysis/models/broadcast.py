@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .model import Demand, Model, inner_sizes, shift_tier, tiers_used
+from .model import Demand, Model, inner_sizes, shift_tier, shifted, tiers_used
 
 __all__ = ["MODELS"]
 
@@ -35,15 +35,19 @@ def _binomial(ranks: int, sizes: tuple[int, ...], layout: str) -> Demand:
 
 
 def _scatter_all_gather(ranks: int, sizes: tuple[int, ...], layout: str) -> Demand:
-    steps, sent = np.zeros(len(sizes)), np.zeros(len(sizes))
+    steps, parts = np.zeros(len(sizes)), []
+    scattered = np.zeros(len(sizes))
     for k in range((ranks - 1).bit_length()):
         tier = shift_tier(1 << k, ranks, sizes, layout)
+        part = min(1 << k, ranks - (1 << k)) / ranks
         steps[tier] += 2
-        sent[tier] += 2 * min(1 << k, ranks - (1 << k)) / ranks
+        scattered[tier] += part
+        parts.append((1 << k, part))
+    gathered, share = shifted(parts, ranks, sizes, layout)
     return Demand(
         steps=steps,
-        bytes_per_byte=sent,
-        share=np.ones(len(sizes)),
+        bytes_per_byte=scattered + gathered,
+        share=share,
         reduced_per_byte=0.0,
         pipelined=False,
     )

@@ -13,21 +13,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from .model import Demand, Model, shift_tier
+from .model import Demand, Model, shift_tier, shifted
 
 __all__ = ["MODEL"]
 
 
 def _count(ranks: int, sizes: tuple[int, ...], layout: str) -> Demand:
-    steps, sent = np.zeros(len(sizes)), np.zeros(len(sizes))
+    steps, parts = np.zeros(len(sizes)), []
     for k in range((ranks - 1).bit_length()):
-        tier = shift_tier(1 << k, ranks, sizes, layout)
-        steps[tier] += 1
-        sent[tier] += _with_bit(k, ranks) / ranks
+        steps[shift_tier(1 << k, ranks, sizes, layout)] += 1
+        parts.append((1 << k, _with_bit(k, ranks) / ranks))
+    sent, share = shifted(parts, ranks, sizes, layout)
     return Demand(
         steps=steps,
         bytes_per_byte=sent,
-        share=np.ones(len(sizes)),
+        share=share,
         reduced_per_byte=0.0,
         pipelined=False,
     )

@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from . import ring
-from .model import Demand, Model, shift_tier
+from .model import Demand, Model, shift_tier, shifted
 
 __all__ = ["MODELS"]
 
@@ -33,15 +33,15 @@ def _ring(ranks: int, sizes: tuple[int, ...], layout: str, *, reduces: bool) -> 
 
 
 def _doubling(ranks: int, sizes: tuple[int, ...], layout: str, *, reduces: bool) -> Demand:
-    steps, sent = np.zeros(len(sizes)), np.zeros(len(sizes))
+    steps, parts = np.zeros(len(sizes)), []
     for k in range((ranks - 1).bit_length()):
-        tier = shift_tier(1 << k, ranks, sizes, layout)
-        steps[tier] += 1
-        sent[tier] += min(1 << k, ranks - (1 << k)) / ranks
+        steps[shift_tier(1 << k, ranks, sizes, layout)] += 1
+        parts.append((1 << k, min(1 << k, ranks - (1 << k)) / ranks))
+    sent, share = shifted(parts, ranks, sizes, layout)
     return Demand(
         steps=steps,
         bytes_per_byte=sent,
-        share=np.ones(len(sizes)),
+        share=share,
         reduced_per_byte=(ranks - 1) / ranks if reduces else 0.0,
         pipelined=False,
     )

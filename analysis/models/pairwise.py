@@ -3,7 +3,8 @@
     T = (P-1) a + n (P-1)/P b
 
 n is what each rank sends in all, its own part included. On tiers: of a rank's P - 1 partners,
-D_t - inner_t are reached through tier t, whatever the layout.
+P_t - P_{t-1} are reached through tier t, whatever the layout, P_t the ranks of one domain: of the
+bytes, the share (P - P_t)/P leaves it.
 
 Source: Thakur, Rabenseifner and Gropp, "Optimization of collective communication operations in
 MPICH", IJHPCA 19 (2005).
@@ -13,18 +14,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from .model import Demand, Model, inner_sizes
+from .model import Demand, Model, filled
 
-__all__ = ["MODEL"]
+__all__ = ["MODEL", "partners"]
+
+
+def partners(ranks: int, sizes: tuple[int, ...]) -> np.ndarray:
+    """Return a rank's partners by tier, shape (tier,); P - 1 in all."""
+    return np.diff(filled(ranks, sizes), prepend=1.0)
 
 
 def _count(ranks: int, sizes: tuple[int, ...], layout: str) -> Demand:
     del layout  # every rank has the same partners under any layout
-    reached = np.minimum(np.array(sizes, dtype=float), ranks)
-    partners = reached - np.minimum(np.array(inner_sizes(sizes), dtype=float), ranks)
+    reached = partners(ranks, sizes)
     return Demand(
-        steps=partners,
-        bytes_per_byte=partners / ranks,
+        steps=reached,
+        bytes_per_byte=reached / ranks,
         share=np.ones(len(sizes)),
         reduced_per_byte=0.0,
         pipelined=False,

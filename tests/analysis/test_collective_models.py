@@ -23,7 +23,7 @@ from collcast.bench.errors import CaseError
         ("all_reduce", "reduce_broadcast", 8, 6, 6, 3),
         ("all_reduce", "double_tree", 8, 6, 2, 1),
         ("all_reduce", "double_tree", 9, 8, 2, 1),
-        ("all_reduce", "nvls", 8, 2, 1 + 1 / 8, 1),
+        ("all_reduce", "nvls", 8, 2, (1 + 1 / 8) / 0.74, 1),
         ("all_reduce", "sharp", 32, 2, 1, 1),
         ("all_reduce", "sharp", 2048, 6, 1, 1),  # 32, 1,024, 32,768: three levels
     ],
@@ -64,6 +64,14 @@ def test_a_neighbour_may_lie_behind_the_outermost_tier():
 )
 def test_what_needs_hardware_goes_by_name_alone(collective, names):
     assert {model.name for model in models_of(collective)} == names
+
+
+@pytest.mark.parametrize(
+    ("collective", "more"), [("all_reduce", {"rail_ring"}), ("all_to_all", {"direct"})]
+)
+def test_what_is_not_linear_in_costs_needs_them_known(collective, more):
+    names = [{model.name for model in models_of(collective, 2, known=k)} for k in (False, True)]
+    assert names[1] - names[0] == more
 
 
 def test_an_unknown_algorithm_is_refused_with_those_known():

@@ -92,6 +92,18 @@ def test_one_draw_of_a_tier_is_shared_by_sizes_and_collectives():
     assert abs(np.corrcoef(*drawn)[0, 1]) < 0.1  # its efficiency is another figure
 
 
+def test_nccl_has_no_all_to_all_of_few_messages():
+    """Eight bytes for everybody: Bruck needs lg P messages, a group of sends P - 1."""
+    (mpi,), (nccl,) = (of("all_to_all", transport=name).at(MANY, [8 * MANY]) for name in
+                       ("mpi", "nccl"))  # fmt: skip
+    assert (mpi.fastest, nccl.fastest) == ("bruck", "direct")
+    assert nccl.times_s[0] > 100 * mpi.times_s[0]
+    (asked,) = of("all_to_all", transport="nccl", algorithm="bruck").at(MANY, [8 * MANY])
+    assert asked.times_s[0] < nccl.times_s[0]
+    (reduce,), (same,) = (of(transport=name).at(MANY, [MIB]) for name in ("mpi", "nccl"))
+    assert reduce.times_s == same.times_s
+
+
 def test_the_library_switches_between_scales():
     (same,) = of(measured=MANY).at(MANY, [GIB])
     assert same.switch == 0.0

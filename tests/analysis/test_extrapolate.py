@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from collcast.analysis.fabrics import draw_costs, load_fabric
 from collcast.analysis.fit import fit
 from collcast.analysis.models import models_of, time_s
 from collcast.analysis.prediction import COLUMNS, notes, statement
+from collcast.bench.errors import CaseError
 
 CONTRACT = [
     "collective", "transport", "algorithm", "protocol", "sync", "dtype", "placement",
@@ -206,6 +208,44 @@ def test_statement_says_what_kind_it_is(fit_of):
     assert "about 488 times any published GPU measurement" in line
     bare = statement(Extrapolator(fit=found).predict([1_000_000], [8]), None)
     assert bare == "Of 1 predictions: 1 unsupported."
+
+
+def test_without_a_number_the_output_says_what_would_give_one(fit_of):
+    found = fit_of("ring", cores=128)
+    (line,) = notes(Extrapolator(fit=found).predict([1_000_000], [8, 1 << 20]), 4)
+    assert line.startswith("no number: 2 of 2 forecasts of all_reduce, up to 1,000,000 ranks")
+    assert "15,625 times the largest measured scale" in line
+    assert "a --fabric or measurements across" in line
+    near = notes(Extrapolator(fit=found).predict([100], [8]), 4)
+    assert not any(line.startswith("no number") for line in near)
+
+
+def test_what_is_unsupported_says_that_it_was_not_validated(fit_of):
+    found = fit_of("ring", cores=1 << 30)
+    predictions = Extrapolator(fit=found).predict([1_000_000], [1 << 20])
+    assert predictions[0].status == "unsupported"
+    assert any(line.startswith("not validated: 1 of 1") for line in notes(predictions, 4))
+
+
+def test_an_algorithm_of_several_tiers_needs_them(fit_of):
+    extrapolator = Extrapolator(
+        fit=fit_of("ring", scales=(2, 4)), fabric=load_fabric("this-machine"),
+        algorithm="two_level",
+    )  # fmt: skip
+    with pytest.raises(CaseError, match="two_level: found 1 tier of this-machine, expected 2"):
+        extrapolator.predict([64], [8])
+
+
+def test_a_fabric_too_vague_to_decide_anything_is_unsupported(fit_of):
+    core = FABRIC.tiers[3]
+    vague = msgspec.structs.replace(
+        core, rate=msgspec.structs.replace(core.rate, low=1e9, high=1e12, formula=None)
+    )
+    fabric = msgspec.structs.replace(FABRIC, tiers=(*FABRIC.tiers[:3], vague))
+    prediction = one(fit_of("pairwise", scales=(2, 4)), 1_000_000, 1 << 44, fabric)
+    assert prediction.status == "unsupported"
+    assert prediction.high90_us > 10 * prediction.low90_us
+    assert prediction.fabric == "colossus-2"  # shown, with what it rests on
 
 
 def test_a_message_too_small_for_its_peers_is_pointed_out(fit_of):

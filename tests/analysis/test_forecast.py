@@ -85,6 +85,12 @@ def test_the_commands_agree_on_the_digest(rows, tmp_path):
     found = json.loads(CliRunner().invoke(forecast, call, catch_exceptions=False).stdout)
     assert found["sha256"] == digest
     assert (found["matched"], found["missing"]) == (1, 2)
+    later.write_text(
+        "system,collective,backend,ranks,bytes,time_us\nm,allreduce,y,128,4096,300\n", "utf-8"
+    )
+    nothing = CliRunner().invoke(forecast, call)
+    assert "found none of the places" in str(nothing.exception)
+    assert "(series all_reduce y m), expected some of all_reduce x m" in str(nothing.exception)
     refused = CliRunner().invoke(
         forecast, ["seal", str(table), "--ranks", "128", "-o", str(output)]
     )

@@ -41,12 +41,15 @@ def collcast(capsys, campaign_file, monkeypatch, fitted):
 
     fit_all = extras.fit_all
 
-    def once(campaign, seed=0):
+    def once(campaign, seed=0, **prior):
         samples = [found.sample for found in campaign.measurements]
         stamps = tuple(one.start_ns.tobytes() + one.stop_ns.tobytes() for one in samples)
-        key = stamps, repr(campaign.launches), len(campaign.imported), seed
+        believed = repr(
+            {name: value for name, value in prior.items() if value not in ("none", None)}
+        )
+        key = stamps, repr(campaign.launches), len(campaign.imported), seed, believed
         if key not in fitted:
-            fitted[key] = fit_all(campaign, seed)
+            fitted[key] = fit_all(campaign, seed, **prior)
         return fitted[key]
 
     monkeypatch.setattr(extras, "fit_all", once)

@@ -182,7 +182,7 @@ def test_what_is_written_reads_back_the_same(name, tmp_path):
 
 
 def test_every_shared_figure_has_unit_source_status_and_date():
-    for name in ("network", "power", "failure"):
+    for name in ("nccl", "network", "power", "failure"):
         for key, figure in load_facts(name).items():
             assert figure.unit, key
             assert len(figure.source) > 5, key

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from collcast.analysis.conditional import Conditional
-from collcast.analysis.efficiency import simulate_loads
+from collcast.analysis.efficiency import efficiency, simulate_loads
 from collcast.analysis.fabrics import load_fabric
 from collcast.analysis.fabrics.check import check_fabric
 from collcast.analysis.fabrics.load import load_fabric as load_path
@@ -107,6 +107,15 @@ def test_alps_all_to_all_of_4_gib_per_gpu(ranks, rate_gb_per_s):
     (found,) = one.at(ranks, [1 << 32])
     left = (ranks - NODE) / ranks * 2**32 / found.given_s[0]
     assert left / 1e9 == pytest.approx(rate_gb_per_s, rel=0.05)
+
+
+def test_hashing_alone_does_not_halve_a_rate_over_three_doublings():
+    """Why Alps's class is `measured`: from 256 to 2,048 ranks it lost half; full links lose 1/4."""
+    for links in (16, 64, 256):
+        for flows in (0.5, 1, 4, 16, 64):
+            near, far = (efficiency("hash", links, leaves, flows) for leaves in (4, 32))
+            assert far > 0.7 * near
+    assert 7.8 / 16.1 < 0.5
 
 
 def test_alps_as_published(validation_data):
