@@ -26,11 +26,14 @@ SIGN_OMB_PY = re.compile(r"#\s*OMB Python ", re.ASCII)
 _TITLE = re.compile(
     r"#\s*(OSU|OMB Python)\s+(MPI|NCCL|RCCL|XCCL)(-\w+)?\s+(.+?)\s+Test(?:\s+v\S+)?\s*", re.ASCII
 )
+_TITLES = re.compile(r"#\s*(?:OSU|OMB)\b", re.ASCII)
+"""Of any test of the family, known or not."""
+
 _COLUMN = re.compile(
     r"Size(?: \(B\))?(?=\s|$)|Iterations|Validation|Messages/s"
     r"|(?:Avg |Min |Max )?Latency ?\(us\)|Avg Lat\(us\)|P\d\d?(?:\.\d+)? Tail Lat\(us\)"
     r"|(?:Overall|Compute|Coll\. Init|MPI_Test|MPI_Wait|(?:Pure|Min|Max) Comm\.) ?\(us\)"
-    r"|Overlap ?\(%\)|Bandwidth ?\(MB/s\)|MB/s",
+    r"|Overlap ?\(%\)|Bandwidth ?\(MB/s\)|P\d\d?(?:\.\d+)? Tail BW\(MB/s\)|MB/s",
     re.ASCII,
 )
 _TIMES = ("Avg Latency(us)", "Latency(us)", "Avg Lat(us)", "Pure Comm.(us)")
@@ -92,6 +95,8 @@ class OsuReader:
         self._context = None
         if match := _TITLE.fullmatch(text):
             self._begin(match)
+        elif _TITLES.match(text):
+            self._collective = ""  # whose rows are not those of the test before
         elif match := _DATATYPE.match(text):
             self._dtype = DTYPES.get(match[1].lower(), match[1])
         elif match := _BUFFERS.match(text):
@@ -99,6 +104,8 @@ class OsuReader:
             self._memory = sides.pop() if len(sides) == 1 else ""
         elif not _COLUMN.sub("", text).strip(" #\t"):
             self._columns = [name.replace(" (", "(") for name in _COLUMN.findall(text)]
+        elif _COLUMN.match(text.lstrip("# \t")):
+            self._columns = []  # with a column that is not known: the heading before does not fit
 
     def _begin(self, match: re.Match[str]) -> None:
         _, library, device, title = match.groups()

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from collcast.analysis.importers import read_log
-from collcast.analysis.importers.cells import Given
 from collcast.bench.errors import ImportFormatError
 
 DEVICES = "".join(
@@ -39,18 +38,6 @@ NEW = (
     + "# Out of bounds values : 0 OK\n# Avg bus bandwidth    : 0.1\n#\n"
     + "# Collective test concluded: all_reduce_perf\n"
 )
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Import a text; its table."""
-
-    def read(text, form="auto", name="a.log", **given):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_log(path, form, Given(**given))
-
-    return read
 
 
 def cells(table):
@@ -144,8 +131,12 @@ def test_cpu_time_is_another_statistic(read):
     }
 
 
-def test_rccl_tests_is_another_library(read):
-    assert read("# rccl-tests: Version develop:ae3e635\n" + NEW).row(0)["transport"] == "rccl"
+@pytest.mark.parametrize("line", ["rccl-tests: Version develop:ae3e635", "RCCL version : 2.27.7"])
+def test_rccl_tests_is_another_library(read, line):
+    """It says so without "#", below the settings; a test behind it is nccl-tests' again."""
+    table = read(NEW.replace("# Using devices\n", f"{line}\n# Using devices\n") + NEW)
+    assert [row["transport"] for row in map(table.row, range(8))] == ["rccl"] * 4 + ["nccl"] * 4
+    assert table.skipped == 0
 
 
 def test_one_placement_and_not_available(read):
