@@ -47,12 +47,14 @@ _NAMES = {
     "allreduce": "all_reduce",
     "alltoall": "all_to_all",
     "alltoallv": "all_to_allv",
+    "alltoallw": "all_to_allw",
     "allgather": "all_gather",
     "allgatherv": "all_gather_v",
     "broadcast": "broadcast",
     "bcast": "broadcast",
     "reduce": "reduce",
     "reducescatter": "reduce_scatter",
+    "reducescatterblock": "reduce_scatter_block",
     "gather": "gather",
     "gatherv": "gather_v",
     "scatter": "scatter",
@@ -61,7 +63,7 @@ _NAMES = {
 }
 _PAIRS = {"pingpong", "unidirectional", "bidirectional"}
 _FILLERS = re.compile(r"\b(?:latency|personalized|exchange|mpi)\b|[^a-z]")
-_ODD = re.compile(r"\bnon-?blocking\b", re.IGNORECASE)
+_ODD = re.compile(r"\b(?:(non-?blocking)|persistent)\b", re.IGNORECASE)
 
 
 class OsuReader:
@@ -109,10 +111,12 @@ class OsuReader:
 
     def _begin(self, match: re.Match[str]) -> None:
         _, library, device, title = match.groups()
-        blocking = not _ODD.search(title)
+        odd = _ODD.search(title)
         plain = _FILLERS.sub("", _ODD.sub("", title).lower())
         name = _NAMES.get(plain, "")
-        self._collective = name if blocking or not name else f"nonblocking_{name}"
+        if odd and name:
+            name = f"{'nonblocking' if odd[1] else 'persistent'}_{name}" * (name not in _PAIRS)
+        self._collective = name
         self._transport = library.lower()
         # An accelerated build measures host buffers too ("H H"): only its own line tells.
         self._memory = "host" if library == "MPI" and not device else ""
@@ -127,7 +131,7 @@ class OsuReader:
         validation = cell.pop("Validation", "")
         if validation not in {"", "Pass", "Fail"} or not all(map(is_real, cell.values())):
             return False
-        barrier = self._collective.removeprefix("nonblocking_") == "barrier"
+        barrier = _plain(self._collective) == "barrier"
         size_text = cell.get("Size", cell.get("Size(B)", "0" if barrier else ""))
         time = next((cell[name] for name in _TIMES if name in cell), "")
         rate = next((cell[name] for name in _RATES if name in cell), "")
@@ -180,5 +184,8 @@ _NAN = float("nan")
 
 def per_peer(collective: str) -> bool:
     """Tell whether OSU and IMB print the size for one peer."""
-    plain = collective.removeprefix("nonblocking_").removesuffix("_v")
-    return collective_of(plain) in PER_PEER
+    return collective_of(_plain(collective).removesuffix("_v")) in PER_PEER
+
+
+def _plain(collective: str) -> str:
+    return collective.removeprefix("nonblocking_").removeprefix("persistent_")

@@ -213,6 +213,8 @@ def test_osu_without_ranks_asks(read):
         ("Broadcast Latency", "broadcast", 1),
         ("Reduce Latency", "reduce", 1),
         ("All-to-Allv Personalized Exchange Latency", "all_to_allv", 8),
+        ("All-to-Allw Personalized Exchange Persistent Latency", "persistent_all_to_allw", 8),
+        ("Non-blocking Reduce_scatter_block Latency", "nonblocking_reduce_scatter_block", 1),
         ("Latency", "pingpong", 1),
     ],
 )
