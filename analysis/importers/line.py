@@ -76,10 +76,12 @@ def digest_of(path: Path) -> str:
         If the file cannot be read.
     """
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        if path.is_file() or path.is_dir() or not path.exists():
+            with path.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
+    raise ImportFormatError(f"{path}: found no regular file, expected one that can be read twice")
 
 
 def unreadable(path: Path, error: Exception) -> ImportFormatError:

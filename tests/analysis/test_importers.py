@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 
 import numpy as np
@@ -400,6 +401,12 @@ def test_a_folder_and_a_missing_file_are_refused(tmp_path):
     for path in (tmp_path, tmp_path / "none.log"):
         with pytest.raises(ImportFormatError, match="expected a readable log"):
             read_log(path)
+
+
+def test_a_pipe_is_refused_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ImportFormatError, match="found no regular file"):
+        read_log(tmp_path / "pipe")
 
 
 def test_columns_are_int64_and_float64(read):

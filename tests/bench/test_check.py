@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -107,3 +111,13 @@ def test_what_is_no_campaign(tmp_path, check, content):
     status, lines, errors = check(path)
     assert (status, lines, len(errors)) == (2, [], 1)
     assert errors[0].startswith(f"collcast: {path}: found ")
+
+
+def test_a_full_standard_output_is_one_line(path):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "collcast.bench", "check", path],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    said = "collcast: standard output: cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, said)

@@ -123,7 +123,8 @@ def test_a_writer_killed_at_random_moments_keeps_what_it_finished(
     run(folder(), 0, BEFORE)
     whole_s = time.monotonic() - began
     ends = []
-    for _ in range(100):
+    while ends.count("killed") < 100:
+        assert len(ends) < 1000
         where = folder()
         process = writer.start(f"{where}/", 0, BEFORE)
         time.sleep(generator.uniform(0, whole_s))
@@ -134,7 +135,6 @@ def test_a_writer_killed_at_random_moments_keeps_what_it_finished(
         assert_readable(where / "run.h5", done)
         finish_and_compare(run, where, assert_readable)
     print(f"random moments: {Counter(ends)}")  # noqa: T201
-    assert ends.count("killed") > 50
 
 
 @exhaustive
