@@ -134,11 +134,11 @@ def _acquire(lock: Path, own: Holder, tell: Callable[[str], object]) -> None:
 def _create(lock: Path, own: Holder) -> bool:
     """Create the lock with its content at once; False if there is one."""
     part = lock.with_name(f"{lock.name}.{own.token}")
-    part.write_bytes(msgspec.json.encode(own))
     try:
+        part.write_bytes(msgspec.json.encode(own))
         lock.hardlink_to(part)
     except FileExistsError:
-        return False
+        return part.stat().st_nlink == 2  # made, by a network file system that asked twice
     finally:
         part.unlink(missing_ok=True)
     return True
