@@ -97,6 +97,7 @@ def _is_printed(seconds, numbers):
     return float(Decimal(repr(seconds)).scaleb(6)) in numbers or seconds * 1e6 in numbers
 
 
+@pytest.mark.timeout(SECONDS + 300)
 def test_fuzz(tmp_path):
     path = tmp_path / "a.log"
     counts = {"examples": 0, "rows": 0}
