@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["SIGN_OMB_PY", "SIGN_OSU", "OsuReader", "per_peer"]
 
 SIGN_OSU = re.compile(r"#\s*OSU (?:MPI|NCCL|RCCL|XCCL)", re.ASCII)
-SIGN_OMB_PY = re.compile(r"#\s*OMB Python ", re.ASCII)
+SIGN_OMB_PY = re.compile(r"#\s*OMB(?: Python|-Py) ", re.ASCII)
 
 _TITLE = re.compile(
-    r"#\s*(OSU|OMB Python)\s+(MPI|NCCL|RCCL|XCCL)(-\w+)?\s+(.+?)\s+Test(?:\s+v\S+)?\s*", re.ASCII
+    r"#\s*(OSU|OMB Python|OMB-Py)\s+(MPI|NCCL|RCCL|XCCL)(-\w+)?\s+(.+?)\s+Test(?:\s+v\S+)?\s*",
+    re.ASCII,
 )
 _TITLES = re.compile(r"#\s*(?:OSU|OMB)\b", re.ASCII)
 """Of any test of the family, known or not."""

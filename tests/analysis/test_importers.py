@@ -255,6 +255,8 @@ def test_omb_py(read):
     text = "# OMB Python MPI Allgather Test\n# Size (B)      Latency (us)\n8      2.25\n"
     table = read(text, ranks=3)
     assert (table.format, cells(table)) == ("omb-py", [("all_gather", 24, 2.25)])
+    pair = "# OMB-Py MPI Bandwidth Test\n# Size (B)  Bandwidth (MB/s)\n1000    250.00\n"
+    assert (read(pair).format, cells(read(pair))) == ("omb-py", [("unidirectional", 1000, 4.0)])
 
 
 IMB = """
