@@ -43,6 +43,11 @@ def merge_image(path: Path, problem: Problem) -> memoryview:
             root = root or source.root
             root = replace(root, version=max(root.version, source.root.version))
             for entry in walk_entries(source, seen, problem):
+                try:
+                    entry.node.expect_countable()
+                except StoreError as error:
+                    problem(error)
+                    continue
                 _copy(entry.node, file.require_group(entry.collection), str(entry.number))
                 _expect_size(file, most_bytes, entry.node.where)
             _copy_unknown(source.node, file, problem)
@@ -83,6 +88,7 @@ def _copy_unknown(node: Node, file: Any, problem: Problem) -> None:
             if collection in {LAUNCHES, CASES, IMPORTED}:
                 continue
             group = node.group(collection)
+            group.expect_countable()
             _copy(group, file, _ASIDE)
             target = file.require_group(collection)
             for name in group.names():
