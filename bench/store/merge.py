@@ -42,12 +42,7 @@ def merge_image(path: Path, problem: Problem) -> memoryview:
         for source in walk(path, problem):
             root = root or source.root
             root = replace(root, version=max(root.version, source.root.version))
-            for entry in walk_entries(source, seen, problem):
-                try:
-                    entry.node.expect_countable()
-                except StoreError as error:
-                    problem(error)
-                    continue
+            for entry in walk_entries(source, seen, problem, copied=True):
                 _copy(entry.node, file.require_group(entry.collection), str(entry.number))
                 _expect_size(file, most_bytes, entry.node.where)
             _copy_unknown(source.node, file, problem)

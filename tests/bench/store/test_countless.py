@@ -47,7 +47,14 @@ def test_stamps_are_refused(path):
 def test_what_a_later_version_might_have_added_is_not_copied(path, place, whole, make_launch):
     put(path, place)
     assert len(store.read_campaign(path).measurements) == 2
+    assert len(store.survey_campaign(path).findings) == 2 - whole
     store.append_launch(path, make_launch(1))
     with pytest.raises(StoreError, match=f"{place}: found 140737488355328 chunks"):
         store.consolidate(path)
     assert repaired(path) == whole
+
+
+def test_a_launch_that_cannot_be_copied_takes_its_cases_with_it(path):
+    put(path, "launches/0/later")
+    assert repaired(path) == 0
+    assert store.survey_campaign(path.with_name("new.h5")).is_whole
