@@ -121,7 +121,7 @@ validation: $(VENV)/.test $(VENV)/.installed
 	  $(BIN)/python -m pytest -q tests/analysis/test_truths.py
 
 torture: $(VENV)/.test $(VENV)/.installed
-	COLLCAST_TORTURE=1 $(BIN)/python -m pytest tests/torture -q
+	COLLCAST_TORTURE=1 $(BIN)/python -m pytest tests/torture -q -s
 
 # A source distribution and a wheel that runs on any Linux of the last ten years.
 dist: $(VENV)/.test

@@ -5,7 +5,7 @@ their neighbours in time. With y the logarithms of the launches' medians, A the 
 
     log ratio   mean(y_B) - mean(y_A)
     p           a permutation test of whole launches over all cases (module `permutation`): no more
-                than 5 % of whole comparisons of the same with the same raise any alarm, however
+                than 3 % of whole comparisons of the same with the same raise any alarm, however
                 launches are distributed, as long as they are exchangeable
     interval    both sides with 2 launches or more: Welch's on y, 95 %.
                 A single launch on a side: the spread s of known launches, with its degrees of
@@ -15,7 +15,7 @@ their neighbours in time. With y the logarithms of the launches' medians, A the 
 
 A verdict:
 
-    FASTER, SLOWER  p <= 5 %, and the ratio is beyond the least effect
+    FASTER, SLOWER  p <= 3 %, and the ratio is beyond the least effect
     SAME            the 95 % interval lies within the least effect
     AMBIGUOUS       anything else
 
@@ -63,8 +63,13 @@ VERDICTS = ("SAME", "FASTER", "SLOWER", "AMBIGUOUS")
 LEAST_EFFECT = 0.03
 """Default: a change of less is no change."""
 
-LEVEL = 0.05
-"""Chance of any FASTER or SLOWER in a comparison of the same with the same."""
+LEVEL = 0.03
+"""Chance of any FASTER or SLOWER in a comparison of the same with the same.
+
+So that of 200 such comparisons at most 5 % have one nearly always; and 4 launches a side can tell.
+"""
+
+_INTERVAL = 0.05  # what the interval of a ratio leaves out
 
 _BATCHES = 10  # contiguous; long against the dependence of iterations, enough for a spread
 _QUANTILE = 0.9  # of the spreads of other cases: a case without its own may be a noisy one
@@ -279,7 +284,7 @@ def _describe(
     from scipy.stats import t
 
     log_ratio, error, freedom, reach = evidence
-    half = float(t.ppf(1 - LEVEL / 2, freedom)) * error if error > 0 else error
+    half = float(t.ppf(1 - _INTERVAL / 2, freedom)) * error if error > 0 else error
     half = max(half, reach)  # NaN stays
     median_a_s, median_b_s = (
         float(np.median([np.median(samples) for samples in side])) for side in (first, second)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..native import BUILTINS, Step
-from .host import boot_id
+from .host import boot_id, started_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,7 @@ __all__ = [
     "Board",
     "Status",
     "board_folder",
+    "ranks_here",
     "read_board",
     "remove_board",
 ]
@@ -175,6 +176,16 @@ def read_board(folder: Path) -> list[Status]:
             )
         )  # fmt: skip
     return sorted(found, key=lambda status: status.rank)
+
+
+def ranks_here(folder: Path) -> list[Status]:
+    """Return the ranks that left a status and whose processes run, on this host."""
+    boot = boot_id()
+    return [
+        status
+        for status in read_board(folder)
+        if status.boot == boot and started_at(status.pid) >= 0
+    ]
 
 
 def remove_board(folder: Path) -> None:

@@ -6,6 +6,7 @@ named, so that neither room imports the other and ``collcast --help`` answers at
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 __all__ = ["cli", "main"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class _Commands(click.Group):
@@ -55,6 +58,7 @@ def main(arguments: list[str] | None = None) -> Any:
             stream.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
         status = cli.main(arguments, prog_name="collcast", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(2)
@@ -67,6 +71,12 @@ def main(arguments: list[str] | None = None) -> Any:
     except CollcastError as error:
         _complain(str(error))
         sys.exit(error.exit_status)
+    except OSError as error:
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes what is left as it ends
+        _complain(f"standard output: cannot be written: {error.strerror}")
+        sys.exit(2)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["as_text", "boot_id", "distinct_names"]
+__all__ = ["as_text", "boot_id", "distinct_names", "started_at"]
 
 
 def as_text(name: str) -> str:
@@ -43,3 +43,13 @@ def distinct_names(machines: Sequence[tuple[str, str]]) -> list[str]:
         name if len(boots[name]) == 1 else f"{name}~{boots[name].index(boot) + 1}"
         for name, boot in machines
     ]
+
+
+def started_at(pid: int) -> int:
+    """Return when a process began, in ticks since boot; -1 if there is none, or only its corpse."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return -1
+    fields = text.rpartition(")")[2].split()  # the name before may hold anything
+    return -1 if fields[0] == "Z" else int(fields[19])

@@ -120,7 +120,7 @@ def _print(found: list[Comparison], form: str, missing: str, effect: float) -> N
         if any(one.least_p > LEVEL for one in found):
             click.echo(
                 "With so few launches chance alone explains any difference. 5 a side tell; so do "
-                "20 of one side for a single launch of the other."
+                "33 of one side for a single launch of the other."
             )
     if missing:
         click.echo(missing, err=form != "table")

@@ -87,6 +87,8 @@ def show(file: Path, **given: Any) -> None:
     chosen = Filter.parse(*(given[name] for name in ("collective", "transport", "ranks", "sizes")))
     whole = read_measured(file)
     campaign = chosen.campaign(whole)
+    if given["form"] == "table":  # for programs, a table without rows is an answer
+        chosen.expect_some(whole, file)
     if given["peer"]:
         print_peer(campaign, given["peer"])
     elif given["raw"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ from .output import plain, print_csv, print_json, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ...bench.sample import Campaign, Measurement
     from ..dataset import Row
@@ -72,15 +74,32 @@ class Filter:
 
     def campaign(self, campaign: Campaign) -> Campaign:
         """Return a campaign with the measurements that pass, in order; imported tables stay."""
-        kept = [
-            found
-            for found in campaign.measurements
-            if self._passes(
-                found.case.collective, found.case.transport, found.ranks, found.case.message_bytes
-            )
-        ]
+        kept = [found for found in campaign.measurements if self._passes(*_place(found))]
         kept.sort(key=_order)
         return replace(campaign, measurements=tuple(kept))
+
+    def expect_some(self, campaign: Campaign, path: Path) -> None:
+        """Refuse a filter that nothing passes.
+
+        Raises
+        ------
+        CaseError
+            If no measurement and no imported cell passes.
+        """
+        cells = (table.row(at) for table in campaign.imported for at in range(len(table)))
+        places = chain(
+            map(_place, (*campaign.measurements, *campaign.failed)),
+            (tuple(cell[name] for name in _PLACE) for cell in cells),
+        )
+        held: set[str] = set()
+        for place in places:
+            if self._passes(*place):
+                return
+            held.add(place[0])
+        raise CaseError(
+            f"{path}: found no case that --collective, --transport, --ranks and --sizes let "
+            f"through, expected at least 1; it has {', '.join(sorted(held))}"
+        )
 
     def takes(self, row: Row) -> bool:
         """Tell whether a row passes."""
@@ -93,6 +112,14 @@ class Filter:
             and (not self.ranks or ranks in self.ranks)
             and self.first_bytes <= size <= self.last_bytes
         )
+
+
+_PLACE = ("collective", "transport", "ranks", "message_bytes")
+
+
+def _place(found: Measurement) -> tuple[str, str, int, int]:
+    case = found.case
+    return case.collective, case.transport, found.ranks, case.message_bytes
 
 
 def _order(found: Measurement) -> tuple[str, str, int, int, int]:

@@ -31,7 +31,9 @@ __all__ = [
 REAL = r"\d+(?:\.\d*)?(?:[eE][+-]?\d{1,3})?"
 """A number that is not negative, as C prints it, for an expression compiled with `re.ASCII`."""
 
-PER_PEER = frozenset({"all_gather", "all_to_all", "all_to_allv", "gather", "scatter"})
+PER_PEER = frozenset(
+    {"all_gather", "all_to_all", "all_to_allv", "all_to_allw", "gather", "scatter"}
+)
 """Collectives whose size OSU and IMB give per peer; x ranks it is the size of a `Case`."""
 
 DTYPES = {

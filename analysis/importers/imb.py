@@ -1,8 +1,9 @@
 """Intel MPI Benchmarks, text of IMB-MPI1 and IMB-NBC.
 
 A time is the mean over ranks of the mean over repetitions, t_avg, with t_min and t_max of the
-ranks beside it. Sizes of all-to-all, all-gather, gather and scatter are per peer and are multiplied
-by the ranks, which the heading gives.
+ranks beside it; between two ranks, and of nonblocking operations, that of the slower rank. Sizes of
+all-to-all, all-gather, gather and scatter are per peer and are multiplied by the ranks, which the
+heading gives.
 """
 
 from __future__ import annotations
@@ -22,12 +23,18 @@ __all__ = ["SIGN", "ImbReader"]
 
 SIGN = re.compile(r"#\s*Benchmarking \w+|\s*#bytes\s+#repetitions\s", re.ASCII)
 
-_BENCHMARK = re.compile(r"#\s*Benchmarking\s+(\w+)\s*", re.ASCII)
+_BENCHMARK = re.compile(r"#\s*Benchmarking\s+(\S+)\s*(.*)", re.ASCII)
 _PROCESSES = re.compile(r"#\s*#processes = (\d{1,9})\b", re.ASCII)
 _GROUPS = re.compile(r"#\s*\(\s*\d+ groups of (\d{1,9}) processes each", re.ASCII)
 _DATATYPE = re.compile(r"#\s*MPI_Datatype( for reductions)?\s*:\s*(MPI_\w+)", re.ASCII)
 _OPERATION = re.compile(r"#\s*MPI_Op\s*:\s*MPI_(\w+)", re.ASCII)
-_TIMES = ("t_avg[usec]", "t_pure[usec]", "t[usec]")
+_TIMES = {
+    "t_avg[usec]": "mean_over_ranks",
+    "t_pure[usec]": "slowest_rank",
+    "t[usec]": "max_over_ranks",
+}
+"""Columns of a time, and what each is: `IMB_output.c` prints the largest as ``t[usec]``."""
+
 _REDUCTIONS = {"all_reduce", "reduce", "reduce_scatter", "reduce_scatter_block"}
 _PAIRS = {"pingpong": "pingpong", "pingping": "pingping"}
 
@@ -65,7 +72,10 @@ class ImbReader:
         if words[0] in {"#bytes", "#repetitions"}:
             self._columns = words
         elif match := _BENCHMARK.fullmatch(text):
-            self._collective, self._ranks, self._columns = _name(match[1]), None, []
+            # "Multi-Allreduce", groups at once, and whatever has more to its name: not this one.
+            plain = match[1].isidentifier() and not match[2]
+            self._collective = _name(match[1]) if plain else ""
+            self._ranks, self._columns = None, []
         elif match := _PROCESSES.match(text) or _GROUPS.match(text):
             self._ranks = int(match[1])
         elif match := _DATATYPE.match(text):
@@ -82,12 +92,13 @@ class ImbReader:
         if len(words) != len(self._columns) or not all(map(is_real, words)):
             return False
         cell = dict(zip(self._columns, words, strict=True))
-        time = next((cell[name] for name in _TIMES if name in cell), "")
+        column = next((name for name in _TIMES if name in cell), "")
+        time = cell.get(column, "")
         size_text, repetitions = cell.get("#bytes", self._no_size()), cell.get("#repetitions", "")
         if not (time and size_text.isdigit() and repetitions.isdigit() and len(repetitions) < 10):
             return False
         defect = float(cell.get("defects", "0")) > 0
-        context = self._known(int(repetitions), "validation" if defect else "")
+        context = self._known(int(repetitions), "validation" if defect else "", _TIMES[column])
         size = size_of(size_text, context.ranks if per_peer(context.collective) else 1)
         if size is None:
             return False
@@ -101,7 +112,7 @@ class ImbReader:
         """Return the size where the heading has none: only a barrier has none."""
         return "0" if self._collective.removeprefix("nonblocking_") == "barrier" else ""
 
-    def _known(self, repetitions: int, suspect: str) -> Context:
+    def _known(self, repetitions: int, suspect: str, statistic: str) -> Context:
         found = self._contexts.get((repetitions, suspect))
         if found is not None:
             return found
@@ -116,7 +127,7 @@ class ImbReader:
             dtype=self._dtypes[reduction],
             operation=self._operation if reduction else "",
             mode="latency",
-            statistic="mean_over_ranks",
+            statistic=statistic,
             suspect=suspect,
             system=self._given.system,
             ranks=ranks,

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["Line", "digest_of", "lines_of", "opened"]
 
 _LONGEST = 1 << 16  # characters; a longer line is no row, and its pieces could look like rows
-_PREFIX = re.compile(r"\s*(\d+:|\[[^\]\s]{1,200}\]<std(?:out|err)>:)", re.ASCII)
-"""``srun -l`` and Open MPI's ``--tag-output``: who printed the line."""
+_PREFIX = re.compile(
+    r"(?:\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:\d\d) "
+    r"|\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}(?=[\[<]))?"
+    r"\s*(\d+:|(?:\[[^\]\s]{1,200}\])?<std(?:out|err)>:|\[\d{1,9}\] |)",
+    re.ASCII,
+)
+"""When a line was printed (kubectl and CI systems, Open MPI's ``--timestamp-output``), and by whom:
+``srun -l``, Open MPI's ``--tag-output``, MPICH's and Intel MPI's ``-l``."""
 
 _ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb": "utf-8-sig"}
 
@@ -56,7 +62,7 @@ def lines_of(stream: TextIO) -> Iterator[Line]:
             yield number, "", "", False
             within = not ended
             continue
-        match = _PREFIX.match(text) if ":" in text[:256] else None
+        match = _PREFIX.match(text) if ":" in text[:256] or text[0] == "[" else None
         start, speaker = (match.end(), match[1]) if match else (0, "")
         yield number, text[start:].rstrip("\r\n"), speaker, ended
 
@@ -70,10 +76,12 @@ def digest_of(path: Path) -> str:
         If the file cannot be read.
     """
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        if path.is_file() or path.is_dir() or not path.exists():
+            with path.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
+    raise ImportFormatError(f"{path}: found no regular file, expected one that can be read twice")
 
 
 def unreadable(path: Path, error: Exception) -> ImportFormatError:

@@ -38,6 +38,9 @@ _AGGREGATED = re.compile(r"\bagg iters: (\d{1,9})\b", re.ASCII)
 _DEVICE = re.compile(
     r"#\s+Rank\s+(\d{1,9})\s+(?:Group\s+(\d{1,9})\s+)?Pid\s+\d+\s+on\s+(\S+)\s+device\s", re.ASCII
 )
+_RCCL = ("rccl-tests: Version", "RCCL version")
+"""What only rccl-tests prints, below a test's settings and without "#"."""
+
 _VALUE = rf"({REAL}|N/A)"
 _COLUMNS = {
     "size": r"(\d{1,20})",
@@ -98,6 +101,9 @@ class NcclReader:
         if stripped.startswith("#"):
             self._heading(stripped)
             return True
+        if stripped.startswith(_RCCL):
+            self._transport = "rccl"
+            return True
         return not stripped
 
     def _heading(self, text: str) -> None:
@@ -114,12 +120,11 @@ class NcclReader:
             self._settings(text)
         elif "Collective test concluded" in text:
             self._begin("", announced=False)
-        elif "rccl-tests" in text:
-            self._transport = "rccl"
 
     def _begin(self, collective: str, *, announced: bool) -> None:
         """Forget what belongs to the test before."""
         self._collective, self._announced = collective, announced
+        self._transport = "nccl"
         self._repetitions = -1
         self._devices.clear()
         self._layout = None

@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["SIGN_OMB_PY", "SIGN_OSU", "OsuReader", "per_peer"]
 
 SIGN_OSU = re.compile(r"#\s*OSU (?:MPI|NCCL|RCCL|XCCL)", re.ASCII)
-SIGN_OMB_PY = re.compile(r"#\s*OMB Python ", re.ASCII)
+SIGN_OMB_PY = re.compile(r"#\s*OMB(?: Python|-Py) ", re.ASCII)
 
 _TITLE = re.compile(
-    r"#\s*(OSU|OMB Python)\s+(MPI|NCCL|RCCL|XCCL)(-\w+)?\s+(.+?)\s+Test(?:\s+v\S+)?\s*", re.ASCII
+    r"#\s*(OSU|OMB Python|OMB-Py)\s+(MPI|NCCL|RCCL|XCCL)(-\w+)?\s+(.+?)\s+Test(?:\s+v\S+)?\s*",
+    re.ASCII,
 )
+_TITLES = re.compile(r"#\s*(?:OSU|OMB)\b", re.ASCII)
+"""Of any test of the family, known or not."""
+
 _COLUMN = re.compile(
     r"Size(?: \(B\))?(?=\s|$)|Iterations|Validation|Messages/s"
     r"|(?:Avg |Min |Max )?Latency ?\(us\)|Avg Lat\(us\)|P\d\d?(?:\.\d+)? Tail Lat\(us\)"
     r"|(?:Overall|Compute|Coll\. Init|MPI_Test|MPI_Wait|(?:Pure|Min|Max) Comm\.) ?\(us\)"
-    r"|Overlap ?\(%\)|Bandwidth ?\(MB/s\)|MB/s",
+    r"|Overlap ?\(%\)|Bandwidth ?\(MB/s\)|P\d\d?(?:\.\d+)? Tail BW\(MB/s\)|MB/s",
     re.ASCII,
 )
 _TIMES = ("Avg Latency(us)", "Latency(us)", "Avg Lat(us)", "Pure Comm.(us)")
@@ -44,12 +48,14 @@ _NAMES = {
     "allreduce": "all_reduce",
     "alltoall": "all_to_all",
     "alltoallv": "all_to_allv",
+    "alltoallw": "all_to_allw",
     "allgather": "all_gather",
     "allgatherv": "all_gather_v",
     "broadcast": "broadcast",
     "bcast": "broadcast",
     "reduce": "reduce",
     "reducescatter": "reduce_scatter",
+    "reducescatterblock": "reduce_scatter_block",
     "gather": "gather",
     "gatherv": "gather_v",
     "scatter": "scatter",
@@ -58,7 +64,7 @@ _NAMES = {
 }
 _PAIRS = {"pingpong", "unidirectional", "bidirectional"}
 _FILLERS = re.compile(r"\b(?:latency|personalized|exchange|mpi)\b|[^a-z]")
-_ODD = re.compile(r"\bnon-?blocking\b", re.IGNORECASE)
+_ODD = re.compile(r"\b(?:(non-?blocking)|persistent)\b", re.IGNORECASE)
 
 
 class OsuReader:
@@ -92,6 +98,8 @@ class OsuReader:
         self._context = None
         if match := _TITLE.fullmatch(text):
             self._begin(match)
+        elif _TITLES.match(text):
+            self._collective = ""  # whose rows are not those of the test before
         elif match := _DATATYPE.match(text):
             self._dtype = DTYPES.get(match[1].lower(), match[1])
         elif match := _BUFFERS.match(text):
@@ -99,13 +107,17 @@ class OsuReader:
             self._memory = sides.pop() if len(sides) == 1 else ""
         elif not _COLUMN.sub("", text).strip(" #\t"):
             self._columns = [name.replace(" (", "(") for name in _COLUMN.findall(text)]
+        elif _COLUMN.match(text.lstrip("# \t")):
+            self._columns = []  # with a column that is not known: the heading before does not fit
 
     def _begin(self, match: re.Match[str]) -> None:
         _, library, device, title = match.groups()
-        blocking = not _ODD.search(title)
+        odd = _ODD.search(title)
         plain = _FILLERS.sub("", _ODD.sub("", title).lower())
         name = _NAMES.get(plain, "")
-        self._collective = name if blocking or not name else f"nonblocking_{name}"
+        if odd and name:
+            name = f"{'nonblocking' if odd[1] else 'persistent'}_{name}" * (name not in _PAIRS)
+        self._collective = name
         self._transport = library.lower()
         # An accelerated build measures host buffers too ("H H"): only its own line tells.
         self._memory = "host" if library == "MPI" and not device else ""
@@ -120,7 +132,7 @@ class OsuReader:
         validation = cell.pop("Validation", "")
         if validation not in {"", "Pass", "Fail"} or not all(map(is_real, cell.values())):
             return False
-        barrier = self._collective.removeprefix("nonblocking_") == "barrier"
+        barrier = _plain(self._collective) == "barrier"
         size_text = cell.get("Size", cell.get("Size(B)", "0" if barrier else ""))
         time = next((cell[name] for name in _TIMES if name in cell), "")
         rate = next((cell[name] for name in _RATES if name in cell), "")
@@ -173,5 +185,8 @@ _NAN = float("nan")
 
 def per_peer(collective: str) -> bool:
     """Tell whether OSU and IMB print the size for one peer."""
-    plain = collective.removeprefix("nonblocking_").removesuffix("_v")
-    return collective_of(plain) in PER_PEER
+    return collective_of(_plain(collective).removesuffix("_v")) in PER_PEER
+
+
+def _plain(collective: str) -> str:
+    return collective.removeprefix("nonblocking_").removeprefix("persistent_")

@@ -35,6 +35,7 @@ def check(ctx: click.Context, file: Path, output: Path | None) -> None:
     Exit status: 0 if all is whole, 1 if something is damaged, 2 if FILE is no campaign.
     """
     from ..board import board_folder, read_board
+    from ..errors import StoreError
     from ..store import holder_of, is_alive, lock_of, repair_campaign, survey_campaign
     from ..watchdog import describe_board
 
@@ -54,6 +55,8 @@ def check(ctx: click.Context, file: Path, output: Path | None) -> None:
         for line in describe_board(statuses):
             click.echo(f"  {line}")
     if output is not None:
+        if not (survey.launches or survey.imported):
+            raise StoreError(f"{file}: found nothing whole, expected at least 1 launch to write")
         repair_campaign(file, output)
         click.echo(f"{output}: {_held(survey)} written")
     ctx.exit(0 if survey.is_whole else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,11 +32,17 @@ __all__ = ["doctor"]
 def doctor(*, timer: bool, folder: Path, form: str) -> int:
     """Say what this machine can measure, what is missing for the rest, and how to mend it.
 
+    Under mpirun, whether its processes see each other, too.
+
     Exit status: 0 if measuring works, though warnings may stand above, 1 if something failed.
     """
-    from ..doctor import check_clock, run_checks
+    from ..doctor import check_clock, check_launch, run_checks
+    from ..launcher import launched_rank
 
-    checks = [check_clock()] if timer else run_checks(folder)
+    launch = [] if timer else check_launch()
+    if launched_rank(os.environ) not in {None, 0}:
+        return 0  # rank 0 speaks
+    checks = [check_clock()] if timer else [*launch, *run_checks(folder)]
     status = int(any(check.state == "failure" for check in checks))
     if form == "json":
         click.echo(json.dumps({"status": status, "checks": [asdict(c) for c in checks]}, indent=2))

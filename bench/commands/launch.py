@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..board import board_folder, read_board, remove_board
+from ..board import board_folder, ranks_here, read_board, remove_board
+from ..host import boot_id
 from ..launcher import Launcher, find_launcher
 from ..resume import command_line
 from ..store import (
@@ -36,7 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["launch_all"]
 
 
-_PATIENCE_S = 10.0  # for mpiexec to end its ranks
+_PATIENCE_S = 10.0  # for mpiexec to end its ranks, and for them to end after it
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def _run_launches(
     planned: _Planned, options: Options, launcher: Launcher, ctx: click.Context
 ) -> int:
     bar = None if options.quiet else show_bar(planned.cases)
-    folder, status = board_folder(options.output), 0
+    folder, status, well = board_folder(options.output), 0, False
     signal.signal(signal.SIGTERM, _end)
     try:
         for number, (ranks, chosen) in enumerate(planned.launches):
@@ -87,15 +92,35 @@ def _run_launches(
             status = _launch(launcher, ranks, chosen, arguments, bar)
             if status:
                 break
+        well = status == 0
     finally:
         if bar:
             bar.stop()
         if status not in {0, HUNG}:  # ranks that hung have said it themselves
             _tell_where(folder, status)
-        remove_board(folder)
-        if campaign_exists(options.output):
-            consolidate(options.output)
+        if well or _end_ranks(folder):
+            remove_board(folder)
+            if campaign_exists(options.output):
+                consolidate(options.output)
     return status
+
+
+def _end_ranks(folder: Path) -> bool:
+    """Wait for ranks that outlive their mpiexec, and end them; whether none writes any more.
+
+    Rank 0 appends to the journal that consolidation removes: together they lose cases. Of a rank 0
+    on another host nobody knows here; the journal then stays, and readers take both.
+    """
+    if any(status.rank == 0 and status.boot != boot_id() for status in read_board(folder)):
+        return False
+    for lost in (False, True):
+        for status in ranks_here(folder) if lost else []:
+            with suppress(ProcessLookupError):
+                os.kill(status.pid, signal.SIGKILL)
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while ranks_here(folder) and time.monotonic() < deadline_s:
+            time.sleep(_LOOK_S)
+    return not ranks_here(folder)
 
 
 def _plan(options: Options) -> _Planned:

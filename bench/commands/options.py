@@ -360,13 +360,10 @@ def refuse_existing(options: Options) -> None:
 
 def refuse_running(options: Options) -> None:
     """Refuse a file that ranks on this host are writing, though who started them is gone."""
-    from ..board import board_folder, read_board
-    from ..host import boot_id
+    from ..board import board_folder, ranks_here
 
-    boot = boot_id()
-    for status in read_board(board_folder(options.output)):
-        if status.boot == boot and Path(f"/proc/{status.pid}").exists():
-            raise StoreError(
-                f"output: {options.output} is being written by process {status.pid} on "
-                f"{status.host}, expected none"
-            )
+    for status in ranks_here(board_folder(options.output)):
+        raise StoreError(
+            f"output: {options.output} is being written by process {status.pid} on "
+            f"{status.host}, expected none"
+        )

@@ -13,13 +13,13 @@ from .files import check_files
 from .gpu import check_gpu
 from .limits import check_limits
 from .machine import check_clock, check_machine
-from .mpi import check_mpi
+from .mpi import check_launch, check_mpi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["STATES", "Check", "check_clock", "run_checks"]
+__all__ = ["STATES", "Check", "check_clock", "check_launch", "run_checks"]
 
 
 def run_checks(folder: Path) -> list[Check]:

@@ -9,14 +9,19 @@ import sys
 import msgspec
 
 from ..errors import TransportError
-from ..launcher import Launcher, find_launcher
+from ..launcher import Launcher, find_launcher, launched_size
+from ..mpi import first_line, load_mpi
 from .check import Check
 
-__all__ = ["Seen", "check_mpi", "judge"]
+__all__ = ["Seen", "check_launch", "check_mpi", "judge"]
 
 _MARK = "collcast-doctor:"
 _TIMEOUT_S = 60
 _RANKS = 2
+_OTHER_MPI = (
+    "put the mpiexec of that library first on the PATH, or name the library of this mpiexec in "
+    "MPI4PY_LIBMPI"
+)
 _PROBE = f"""
 import json, os
 from collcast.bench.mpi import describe_library, load_mpi
@@ -61,6 +66,28 @@ def check_mpi() -> list[Check]:
     return [found, *([seen] if isinstance(seen, Check) else judge(seen, launcher.flavour))]
 
 
+def check_launch() -> list[Check]:
+    """Return whether the processes that an mpirun started this one with see each other.
+
+    Called by all of them. None where there are no others.
+    """
+    started = launched_size(os.environ)
+    if started is None or started == 1:
+        return []
+    try:
+        mpi = load_mpi()
+    except TransportError as error:
+        return [Check(name="launch", state="failure", detail=str(error), fix=_OTHER_MPI)]
+    size, library = mpi.COMM_WORLD.size, first_line(mpi.Get_library_version())
+    if size == started:
+        return [Check(name="launch", state="ok", detail=f"the {size} ranks of this mpirun are one")]
+    detail = (
+        f"{started} processes of this mpirun are worlds of {size} rank each: it does not belong to "
+        f"{library}"
+    )
+    return [Check(name="launch", state="failure", detail=detail, fix=_OTHER_MPI)]
+
+
 def _probe(launcher: Launcher) -> list[Seen] | Check:
     """Start two processes; what each saw, or what went wrong."""
     environment = {**os.environ, **launcher.environment(_RANKS, len(os.sched_getaffinity(0)))}
@@ -98,8 +125,7 @@ def judge(seen: list[Seen], flavour: str) -> list[Check]:
             name="mpi world", state="failure",
             detail=f"{_RANKS} processes are {len(seen)} worlds of {first.size} rank: mpiexec "
             f"({flavour}) does not belong to {first.library}",
-            fix="put the mpiexec of that library first on the PATH, or name the library of this "
-            "mpiexec in MPI4PY_LIBMPI",
+            fix=_OTHER_MPI,
         )]  # fmt: skip
     library = f"{first.library}; {first.path or 'path unknown'}; mpi4py built for {first.build}"
     found = [

@@ -24,7 +24,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import StoreError
-from ..host import boot_id
+from ..host import boot_id, started_at
 from .durable import writing
 from .walk import located
 
@@ -77,7 +77,7 @@ def is_alive(holder: Holder) -> bool | None:
     """Tell whether a holder's process runs; None where this host cannot know."""
     if not holder.boot or (holder.boot, holder.space) != (boot_id(), _space()):
         return None
-    return _started(holder.pid) == holder.started
+    return started_at(holder.pid) == holder.started
 
 
 @contextmanager
@@ -134,11 +134,11 @@ def _acquire(lock: Path, own: Holder, tell: Callable[[str], object]) -> None:
 def _create(lock: Path, own: Holder) -> bool:
     """Create the lock with its content at once; False if there is one."""
     part = lock.with_name(f"{lock.name}.{own.token}")
-    part.write_bytes(msgspec.json.encode(own))
     try:
+        part.write_bytes(msgspec.json.encode(own))
         lock.hardlink_to(part)
     except FileExistsError:
-        return False
+        return part.stat().st_nlink == 2  # made, by a network file system that asked twice
     finally:
         part.unlink(missing_ok=True)
     return True
@@ -199,7 +199,7 @@ def _myself() -> Holder:
         boot=boot_id(),
         space=_space(),
         pid=pid,
-        started=_started(pid),
+        started=started_at(pid),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
         token=secrets.token_hex(8),
     )
@@ -210,13 +210,3 @@ def _space() -> int:
         return Path("/proc/self/ns/pid").stat().st_ino
     except OSError:
         return 0
-
-
-def _started(pid: int) -> int:
-    """Return when a process began, in ticks since boot; -1 if there is none, or only its corpse."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return -1
-    fields = text.rpartition(")")[2].split()  # the name before may hold anything
-    return -1 if fields[0] == "Z" else int(fields[19])

@@ -42,7 +42,7 @@ def merge_image(path: Path, problem: Problem) -> memoryview:
         for source in walk(path, problem):
             root = root or source.root
             root = replace(root, version=max(root.version, source.root.version))
-            for entry in walk_entries(source, seen, problem):
+            for entry in walk_entries(source, seen, problem, copied=True):
                 _copy(entry.node, file.require_group(entry.collection), str(entry.number))
                 _expect_size(file, most_bytes, entry.node.where)
             _copy_unknown(source.node, file, problem)
@@ -83,6 +83,7 @@ def _copy_unknown(node: Node, file: Any, problem: Problem) -> None:
             if collection in {LAUNCHES, CASES, IMPORTED}:
                 continue
             group = node.group(collection)
+            group.expect_countable()
             _copy(group, file, _ASIDE)
             target = file.require_group(collection)
             for name in group.names():

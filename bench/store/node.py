@@ -109,6 +109,26 @@ class Node:
                     f"{where}: found a {type(link).__name__}, expected {expected} inside the file"
                 )
 
+    def expect_countable(self) -> None:
+        """Refuse data anywhere below whose chunks nobody could count: HDF5, copying, looks at each.
+
+        Unknown data, too: what a later minor version added is copied unread.
+        """
+
+        def look(name: bytes, found: Any) -> str | None:
+            if found.type != h5py.h5o.TYPE_DATASET:
+                return None
+            chunks = _most_chunks(h5py.h5o.open(self.handle.id, name))
+            if chunks <= self.allowance.file_bytes:
+                return None
+            where = f"{self.where}/{name.decode(errors='replace')}"
+            return f"{where}: found {chunks} chunks, expected no more than the file has bytes"
+
+        with reading(self.where):
+            refused = h5py.h5o.visit(self.handle.id, look, info=True)
+            if refused is not None:
+                raise StoreError(refused)
+
     def integer(self, name: str) -> int:
         """Return an integer attribute."""
         return int(self._attribute(name, "iu", "an integer"))
@@ -195,6 +215,11 @@ class Node:
             raise StoreError(f"{where}: found data that lies in another file, expected it here")
         if not filters <= _FILTERS:
             raise StoreError(f"{where}: found filters {sorted(filters)}, expected shuffle, deflate")
+        if (chunks := _most_chunks(dataset.id)) > self.allowance.file_bytes:  # each takes a byte
+            raise StoreError(
+                f"{where}: found shape {dataset.shape} of {chunks} chunks in a file of "
+                f"{self.allowance.file_bytes} bytes, expected all of them stored"
+            )
         stored, decoded = (
             dataset.id.get_storage_size(),
             math.prod(dataset.shape) * dataset.dtype.itemsize,
@@ -213,13 +238,24 @@ class Node:
     def _expect_chunks(dataset: Any, where: str) -> None:
         """Refuse chunks larger than the data, and chunks missing: they would read as zeros."""
         axes = list(zip(dataset.shape, dataset.chunks, strict=True))
-        expected = math.prod(-(-length // chunk) for length, chunk in axes)
-        found = dataset.id.get_num_chunks()
+        expected, found = _most_chunks(dataset.id), dataset.id.get_num_chunks()
         if found != expected or any(chunk > length for length, chunk in axes):
             raise StoreError(
                 f"{where}: found {found} chunks of {dataset.chunks} for shape {dataset.shape}, "
                 f"expected {expected} chunks no larger than the data"
             )
+
+
+def _most_chunks(dataset: Any) -> int:
+    """Return how many chunks a dataset's shape has room for; 0 where it is not chunked.
+
+    Asked of HDF5, the number of those that are stored can take for ever.
+    """
+    creation = dataset.get_create_plist()
+    if creation.get_layout() != h5py.h5d.CHUNKED:
+        return 0
+    axes = zip(dataset.shape, creation.get_chunk(), strict=True)
+    return math.prod(-(-length // chunk) for length, chunk in axes)
 
 
 def expect_dense(path: Path, status: os.stat_result) -> None:

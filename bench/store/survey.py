@@ -79,7 +79,7 @@ def survey_campaign(path: Path) -> Survey:
     cells = [0, 0]
     for source in walk(path, problems.append):
         identities.add(source.root.identity)
-        for entry in walk_entries(source, seen, problems.append):  # reading is the test
+        for entry in walk_entries(source, seen, problems.append, copied=True):  # the test
             _note(entry, wrong, suspect, cells)
     beside = journal_of(path)
     with journal.open_journal(beside) as file:

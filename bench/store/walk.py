@@ -96,8 +96,13 @@ def walk(path: Path, problem: Problem, only: int | None = None) -> Iterator[Sour
         yield from _walk_journal(file, beside, identity, problem, only)
 
 
-def walk_entries(source: Source, seen: set[tuple[str, int]], problem: Problem) -> Iterator[Entry]:
-    """Decode what a source holds and `seen` does not; add it there. Launches come first."""
+def walk_entries(
+    source: Source, seen: set[tuple[str, int]], problem: Problem, *, copied: bool = False
+) -> Iterator[Entry]:
+    """Decode what a source holds and `seen` does not; add it there. Launches come first.
+
+    With `copied`, what is not decoded must be fit to be copied, too.
+    """
     for collection in (LAUNCHES, CASES, IMPORTED):
         for number in numbers_in(source.node, collection, problem):
             if (collection, number) in seen:
@@ -106,6 +111,8 @@ def walk_entries(source: Source, seen: set[tuple[str, int]], problem: Problem) -
                 entry = read_entry(source.node, collection, number)
                 if isinstance(entry.value, Measurement):
                     _expect_launch(entry, entry.value.launch, seen)
+                if copied:
+                    entry.node.expect_countable()
             except StoreError as error:
                 problem(error)
                 continue

@@ -13,6 +13,8 @@ import pytest
 from collcast.analysis.dataset import Dataset, Row, SeriesKey
 from collcast.analysis.design import ONE_TIER, design_of
 from collcast.analysis.fit import fit
+from collcast.analysis.importers import read_log
+from collcast.analysis.importers.cells import Given
 from collcast.analysis.models import MODELS
 from collcast.bench.case import Case
 from collcast.bench.environment import Environment, Location
@@ -233,3 +235,15 @@ def make_table():
         return cells.table("a.log", "0" * 64, "table", 3)
 
     return make
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Import a text as a log; its table."""
+
+    def read(text, form="auto", name="a.log", **given):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_log(path, form, Given(**given))
+
+    return read

@@ -50,7 +50,7 @@ def test_the_same_is_seldom_different(side, launches):
         for _ in range(80)
     ]
     wrong = sum(not ALARMS.isdisjoint(pair) for pair in pairs)
-    assert wrong <= 9  # 5 %, and three standard deviations, of whole comparisons, not of cases
+    assert wrong <= 6  # 3 %, and three standard deviations, of whole comparisons, not of cases
 
 
 def test_a_slow_down_of_5_percent_is_found_with_10_launches(side):
@@ -76,13 +76,13 @@ def test_one_launch_a_side_is_ambiguous_however_large_the_effect(side):
 
 def test_one_launch_against_a_known_spread(side):
     generator = np.random.default_rng(0)
-    history = side(generator, 40)
+    history = side(generator, 70)
     assert verdicts(side(generator, 1), side(generator, 1, factor=1.5), known=[history]) == [
         "SLOWER"
     ]
     assert verdicts(history, side(generator, 1, factor=0.6)) == ["FASTER"]
     same = [verdicts(side(generator, 1), side(generator, 1), known=[history])[0] for _ in range(80)]
-    assert same.count("SLOWER") + same.count("FASTER") <= 9
+    assert same.count("SLOWER") + same.count("FASTER") <= 6
 
 
 @pytest.mark.parametrize("known", [10, 40])
@@ -101,7 +101,7 @@ def test_disturbed_launches_raise_no_alarm(side, known):
         history = disturbed(known)
         of_pairs += verdicts(disturbed(1), disturbed(1), known=[history])[0] in ALARMS
         of_one += verdicts(history, disturbed(1))[0] in ALARMS
-    assert max(of_pairs, of_one) <= 11  # 5 %, and three standard deviations
+    assert max(of_pairs, of_one) <= 8  # 3 %, and three standard deviations
 
 
 def test_two_modes_raise_no_alarm(side):
@@ -117,7 +117,7 @@ def test_two_modes_raise_no_alarm(side):
     for launches in (2, 3, 5):
         pairs = [verdicts(of_two_modes(launches), of_two_modes(launches)) for _ in range(100)]
         wrong = sum(not ALARMS.isdisjoint(pair) for pair in pairs)
-        assert wrong <= 11
+        assert wrong <= 8
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_two_modes_raise_no_alarm(side):
     [
         ((3, 3), 0, 2 / 20, "AMBIGUOUS"),
         ((4, 4), 0, 2 / 70, "SLOWER"),
-        ((1, 18), 0, 1 / 19, "AMBIGUOUS"),
-        ((1, 19), 0, 1 / 20, "SLOWER"),
+        ((1, 32), 0, 1 / 33, "AMBIGUOUS"),
+        ((1, 33), 0, 1 / 34, "SLOWER"),
         ((1, 1), 0, 1.0, "AMBIGUOUS"),
     ],
 )
@@ -160,7 +160,7 @@ def test_small_effects_are_not_reported(side):
     calm = {"spread": 0.001, "noise": 0.005}
     pair = side(generator, 10, **calm), side(generator, 10, factor=1.02, **calm)
     (found,) = compare(*pair)
-    assert found.p < 0.05
+    assert found.p < 0.03
     assert found.verdict == "SAME"
     assert verdicts(*pair, least_effect=0.005) == ["SLOWER"]
 

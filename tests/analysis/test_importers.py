@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from collcast.analysis.importers import read_log
-from collcast.analysis.importers.cells import Given
 from collcast.bench.errors import ImportFormatError
 
 DEVICES = "".join(
@@ -39,18 +39,6 @@ NEW = (
     + "# Out of bounds values : 0 OK\n# Avg bus bandwidth    : 0.1\n#\n"
     + "# Collective test concluded: all_reduce_perf\n"
 )
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Import a text; its table."""
-
-    def read(text, form="auto", name="a.log", **given):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_log(path, form, Given(**given))
-
-    return read
 
 
 def cells(table):
@@ -144,8 +132,12 @@ def test_cpu_time_is_another_statistic(read):
     }
 
 
-def test_rccl_tests_is_another_library(read):
-    assert read("# rccl-tests: Version develop:ae3e635\n" + NEW).row(0)["transport"] == "rccl"
+@pytest.mark.parametrize("line", ["rccl-tests: Version develop:ae3e635", "RCCL version : 2.27.7"])
+def test_rccl_tests_is_another_library(read, line):
+    """It says so without "#", below the settings; a test behind it is nccl-tests' again."""
+    table = read(NEW.replace("# Using devices\n", f"{line}\n# Using devices\n") + NEW)
+    assert [row["transport"] for row in map(table.row, range(8))] == ["rccl"] * 4 + ["nccl"] * 4
+    assert table.skipped == 0
 
 
 def test_one_placement_and_not_available(read):
@@ -222,6 +214,8 @@ def test_osu_without_ranks_asks(read):
         ("Broadcast Latency", "broadcast", 1),
         ("Reduce Latency", "reduce", 1),
         ("All-to-Allv Personalized Exchange Latency", "all_to_allv", 8),
+        ("All-to-Allw Personalized Exchange Persistent Latency", "persistent_all_to_allw", 8),
+        ("Non-blocking Reduce_scatter_block Latency", "nonblocking_reduce_scatter_block", 1),
         ("Latency", "pingpong", 1),
     ],
 )
@@ -261,6 +255,8 @@ def test_omb_py(read):
     text = "# OMB Python MPI Allgather Test\n# Size (B)      Latency (us)\n8      2.25\n"
     table = read(text, ranks=3)
     assert (table.format, cells(table)) == ("omb-py", [("all_gather", 24, 2.25)])
+    pair = "# OMB-Py MPI Bandwidth Test\n# Size (B)  Bandwidth (MB/s)\n1000    250.00\n"
+    assert (read(pair).format, cells(read(pair))) == ("omb-py", [("unidirectional", 1000, 4.0)])
 
 
 IMB = """
@@ -407,6 +403,12 @@ def test_a_folder_and_a_missing_file_are_refused(tmp_path):
     for path in (tmp_path, tmp_path / "none.log"):
         with pytest.raises(ImportFormatError, match="expected a readable log"):
             read_log(path)
+
+
+def test_a_pipe_is_refused_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ImportFormatError, match="found no regular file"):
+        read_log(tmp_path / "pipe")
 
 
 def test_columns_are_int64_and_float64(read):

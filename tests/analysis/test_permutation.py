@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from collcast.analysis import permutation
+from collcast.analysis.compare import LEVEL
 from collcast.analysis.permutation import least_p, permutation_p
 
 
@@ -61,8 +62,8 @@ def test_any_of_many_dependent_cases_is_below_the_level_as_often_as_it_may(draw,
         common = getattr(generator, draw)((sum(sizes), 1))
         own = getattr(generator, draw)((sum(sizes), 5))
         first, second, known = np.split(common + 0.3 * own, np.cumsum(sizes)[:2])
-        below += (permutation_p(first, second, known) <= 0.05).any()
-    assert below / 150 < 0.105  # 0.05, and three standard deviations
+        below += (permutation_p(first, second, known) <= LEVEL).any()
+    assert below / 150 < 0.072  # 0.03, and three standard deviations
 
 
 def test_drawn_divisions_agree_with_all(monkeypatch):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -107,3 +111,26 @@ def test_what_is_no_campaign(tmp_path, check, content):
     status, lines, errors = check(path)
     assert (status, lines, len(errors)) == (2, [], 1)
     assert errors[0].startswith(f"collcast: {path}: found ")
+
+
+def test_what_has_nothing_whole_is_not_written_as_repaired(path, check):
+    """The cases of a journal are of a launch that only the file had, and the file was cut."""
+    store.consolidate(path)
+    case = store.read_campaign(path).measurements[0]
+    store.append_measurement(path, case)
+    path.write_bytes(path.read_bytes()[:2000])
+    status, out, err = check(path, "--repair", path.with_name("new.h5"))
+    assert status == 2
+    assert "damaged, 0 launches, 0 cases readable" in out[-1]
+    assert err == [f"collcast: {path}: found nothing whole, expected at least 1 launch to write"]
+    assert not path.with_name("new.h5").exists()
+
+
+def test_a_full_standard_output_is_one_line(path):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "collcast.bench", "check", path],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    said = "collcast: standard output: cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, said)

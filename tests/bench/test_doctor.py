@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,6 +51,33 @@ def test_the_launcher_of_another_mpi_is_a_failure():
         "2 processes are 2 worlds of 1 rank: mpiexec (openmpi) does not belong to MPICH 4"
     )
     assert "MPI4PY_LIBMPI" in found.fix
+
+
+@pytest.mark.parametrize(("size", "state"), [(2, "ok"), (1, "failure")])
+def test_doctor_under_mpirun_looks_at_its_own_launch(monkeypatch, size, state):
+    library = SimpleNamespace(
+        COMM_WORLD=SimpleNamespace(size=size), Get_library_version=lambda: "MPICH 4\nmore"
+    )
+    monkeypatch.setattr(mpi, "load_mpi", lambda: library)
+    monkeypatch.setattr(os, "environ", {})
+    assert doctor.check_launch() == []
+    monkeypatch.setattr(os, "environ", {"PMI_SIZE": "2"})
+    (found,) = doctor.check_launch()
+    assert (found.name, found.state) == ("launch", state)
+    assert ("does not belong to MPICH 4" in found.detail) == (size == 1)
+    assert bool(found.fix) == (size == 1)
+
+
+def test_only_rank_0_of_an_mpirun_speaks(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "check_launch", list)
+    monkeypatch.setattr(
+        doctor, "run_checks", lambda _folder: [Check(name="a", state="ok", detail="b")]
+    )
+    for rank, said in (("1", ""), ("0", "ok       a  b\n")):
+        monkeypatch.setenv("PMI_RANK", rank)
+        with pytest.raises(SystemExit) as stopped:
+            main(["doctor"])
+        assert (stopped.value.code, capsys.readouterr().out) == (0, said)
 
 
 @pytest.mark.parametrize(

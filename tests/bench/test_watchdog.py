@@ -7,19 +7,20 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from collcast.bench.board import Board, Status, board_folder, read_board
+from collcast.bench.board import Board, Status, board_folder, ranks_here, read_board
+from collcast.bench.commands import launch
+from collcast.bench.host import started_at
 from collcast.bench.store import read_campaign
 from collcast.bench.watchdog import Watchdog, describe_board
 from collcast.native import BUILTINS, Step, StepError, run
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def status(rank: int, **fields: Any) -> Status:
@@ -144,3 +145,47 @@ def test_after_a_bare_mpirun_check_tells(
     done = shell("collcast check run.h5")
     assert "ranks of a launch that runs, or that ended badly:" in done.stdout
     assert "case" in done.stdout.partition("badly:")[2]
+
+
+RANK_0 = """
+import sys, time
+from pathlib import Path
+from collcast.bench.board import Board
+board = Board(Path(sys.argv[1]), 0)
+print("made", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize(("seconds", "ended"), [(0.2, 0), (60, -signal.SIGKILL)])
+def test_rank_0_is_gone_before_the_file_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, ended: int
+) -> None:
+    """It may outlive its mpiexec, and appends to what consolidation removes."""
+    monkeypatch.setattr(launch, "_PATIENCE_S", 20 if ended == 0 else 0.3)
+    rank = subprocess.Popen(
+        [sys.executable, "-c", RANK_0, tmp_path, str(seconds)], stdout=subprocess.PIPE, text=True
+    )
+    assert rank.stdout is not None
+    assert rank.stdout.readline() == "made\n"
+    assert [status.pid for status in ranks_here(tmp_path)] == [rank.pid]
+    assert launch._end_ranks(tmp_path) is True
+    assert ranks_here(tmp_path) == []
+    assert rank.wait(timeout=20) == ended
+    rank.stdout.close()
+    monkeypatch.setattr(launch, "boot_id", lambda: "of another machine")
+    assert launch._end_ranks(tmp_path) is False
+
+
+def test_no_rank_is_left_when_mpiexec_is_killed(
+    mpi_environment: dict[str, str], tmp_path: Path
+) -> None:
+    process, statuses = start(mpi_environment, tmp_path)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode not in {0, 2, 3}, said
+    assert [started_at(status.pid) for status in statuses] == [-1] * len(statuses)
+    assert len(read_campaign(tmp_path / "run.h5").measurements) >= 2
+    assert [path.name for path in tmp_path.iterdir()] == ["run.h5"]

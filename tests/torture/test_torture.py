@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 
 import pytest
 
@@ -75,7 +76,7 @@ def finish_and_compare(run, where, assert_readable):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_writer_stopped_at_any_call_keeps_what_it_finished(
-    run, folder, calls, assert_readable, record_property, way
+    run, folder, calls, assert_readable, way
 ):
     mode = WAYS[way]
     stops = range(1 + mode % STRIDE, calls + 1, STRIDE)
@@ -92,7 +93,7 @@ def test_a_writer_stopped_at_any_call_keeps_what_it_finished(
     # A call that cleans up may be refused without harm, and a call that fails may be repaired.
     assert ended.count(ENDS[mode]) >= 0.7 * len(ended), ended
     assert set(ended) <= {ENDS[mode], "end"}
-    record_property("stops", len(ended))
+    print(f"{way}: {len(ended)} stops at {calls} calls; {Counter(ended)}")  # noqa: T201
 
 
 @exhaustive
@@ -109,6 +110,7 @@ def test_crash_upon_crash_keeps_what_was_finished(run, folder, assert_readable):
             crashes += end != "end"
             assert_readable(where / "run.h5", done)
         assert_readable(where / "run.h5", set(range(6)))
+    print(f"crash upon crash: {crashes} in 100 campaigns")  # noqa: T201
     assert crashes > 200
 
 
@@ -121,7 +123,8 @@ def test_a_writer_killed_at_random_moments_keeps_what_it_finished(
     run(folder(), 0, BEFORE)
     whole_s = time.monotonic() - began
     ends = []
-    for _ in range(100):
+    while ends.count("killed") < 100:
+        assert len(ends) < 1000
         where = folder()
         process = writer.start(f"{where}/", 0, BEFORE)
         time.sleep(generator.uniform(0, whole_s))
@@ -131,7 +134,7 @@ def test_a_writer_killed_at_random_moments_keeps_what_it_finished(
         ends.append(end)
         assert_readable(where / "run.h5", done)
         finish_and_compare(run, where, assert_readable)
-    assert ends.count("killed") > 50
+    print(f"random moments: {Counter(ends)}")  # noqa: T201
 
 
 @exhaustive
@@ -147,6 +150,7 @@ def test_a_full_file_system_is_one_line_and_loses_nothing(run, tmp_path, assert_
         pytest.skip(f"mount: {mounted.stderr.strip()}")
     try:
         done, end, message = run(where, 0, BEFORE)
+        print(f"file system of {size_kib} KiB: {end}, {len(done)} of 6 cases")  # noqa: T201
         assert_readable(where / "run.h5", done)
         assert end == ("end" if len(done) == 6 and not message.startswith("/") else "refused")
         if end == "refused":

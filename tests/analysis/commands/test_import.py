@@ -236,6 +236,15 @@ def test_show_filters(collcast, campaign_file):
     )
 
 
+def test_a_filter_that_nothing_passes_is_told(collcast, campaign_file):
+    status, out, err = collcast("show", campaign_file, "--collective", "all_redcue")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "let through, expected at least 1; it has all_reduce" in err
+    collcast("import", "table.csv", "-o", "a.h5")
+    assert collcast("show", "a.h5", "--sizes", "7")[0] == 2
+    assert collcast("show", "a.h5", "--sizes", "8")[0] == 0
+
+
 def test_show_percentiles(collcast, campaign_file):
     options = ("--percentiles", "0,50,100", "--format", "json")
     for row in json.loads(collcast("show", campaign_file, *options)[1])["rows"]:

@@ -259,7 +259,8 @@ def change_record(content, draw, path, outside):
         image = path.with_name("image.h5")
         image.write_bytes(payload)
         change_structure(image, draw, outside)
-        payload = image.read_bytes()
+        if image.stat().st_size <= LARGEST_BYTES:
+            payload = image.read_bytes()
     length = len(payload)
     fields = bytearray(head)
     if kind == "length":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -164,6 +165,31 @@ def test_only_one_of_many_wins(path, quick):
     for thread in threads:
         thread.join()
     assert (len(held), len(refused)) == (1, 7)
+
+
+def test_a_link_that_was_made_and_said_to_fail_is_ours(path, monkeypatch):
+    """NFS: the answer is lost, the request comes again, and finds its own work."""
+    link = type(path).hardlink_to
+
+    def answer_lost(lock, part):
+        link(lock, part)
+        raise FileExistsError
+
+    monkeypatch.setattr(type(path), "hardlink_to", answer_lost)
+    with hold_campaign(path, nothing):
+        assert holder_of(path).pid == os.getpid()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_full_disk_leaves_no_part_of_a_lock(path, monkeypatch):
+    def full(part, content):
+        part.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(path), "write_bytes", full)
+    with pytest.raises(StoreError, match="No space left"), hold_campaign(path, nothing):
+        pass
+    assert list(path.parent.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
