@@ -10,7 +10,7 @@ from .algorithms import NATIVE
 from .board import IDLE
 from .case import PAIRS
 from .clock import CommonClock
-from .measure import Session, measure_groups, operation_of
+from .measure import Session, labels_in, measure_groups, operation_of
 from .pairs import measure_pairs, rounds_of
 from .room import failed_measurement, make_room
 from .sample import Launch
@@ -103,7 +103,7 @@ def run_sweep(
     alone = _pair_labels(session.labels, environment, protocol)
     done = 0
     for case, reason in failed.items() if communicator.rank == 0 else ():
-        labels, ranks = session.labels, group.size
+        labels, ranks = labels_in(case, session.labels), group.size
         append_measurement(path, failed_measurement(case, launch, ranks, labels, reason))
         done += 1
         progress(done, case)

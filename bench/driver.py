@@ -142,6 +142,10 @@ class Driver:
         self._call("cuGraphDestroy", int(graph.value or 0))
         return executable
 
+    def load_kernel(self, ptx: bytes, name: str) -> int:
+        """Return a kernel of PTX text, compiled by the driver; it stays until the process ends."""
+        return self._made("cuModuleGetFunction", self._made("cuModuleLoadData", ptx), name.encode())
+
     def destroy_stream(self, stream: int) -> None:
         """Free a stream once what is queued on it is done."""
         self._call("cuStreamDestroy_v2", stream)
@@ -154,7 +158,7 @@ class Driver:
         """Free an executable graph."""
         self._call("cuGraphExecDestroy", executable)
 
-    def _made(self, name: str, *words: int) -> int:
+    def _made(self, name: str, *words: int | bytes) -> int:
         """Call a function whose first argument is where the new handle goes."""
         made = ctypes.c_void_p()
         self._call(name, ctypes.byref(made), *words)

@@ -20,6 +20,7 @@ from ..errors import TransportError
 from ..nccl import open_communicator
 from ..stub import stub_path
 from ..support import NCCL_REDUCES, refusal
+from .memcpy import device_copy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,6 +127,9 @@ class NcclTransport:
         if case.collective == "barrier":
             words |= {"send": words["receive"], "count": 1, "type": TYPES["int32"], "op": 0}
             return (self._step(*_CALLS["all_reduce"], words),)
+        if case.collective == "copy":
+            places = words["receive"], words["send"], case.message_bytes
+            return (device_copy(self._driver, *places, words["stream"]),)
         if case.collective == "send_recv":
             to, source = (self._rank + 1) % self._ranks, (self._rank - 1) % self._ranks
             count = words["count"]

@@ -67,6 +67,43 @@ def test_nccl_and_staged_mpi_are_interleaved_in_one_file(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("memory", ["host", "device"])
+def test_one_rank_is_held_against_a_copy_that_was_measured(
+    shell: Any, gpu_stub: Path, tmp_path: Path, memory: str
+) -> None:
+    transports = "nccl,staged" if memory == "device" else "mpi"
+    command = f"collcast run all_reduce copy --ranks 1,2 --sizes 64K,256K --transport {transports}"
+    done = shell(
+        f"{command} --memory {memory} {QUICK}", COLLCAST_STUB=str(gpu_stub), STUB_DELAY_US="50"
+    )
+    assert done.returncode == 0, done.stderr
+    campaign = read_campaign(tmp_path / "run.h5")
+    copies = [m for m in campaign.measurements if m.case.collective == "copy"]
+    assert len(copies) == 4 * len(transports.split(","))
+    assert all(m.wrong == 0 and "copy" in m.labels for m in copies)
+    rows = json.loads(shell("collcast show run.h5 --format json").stdout)["rows"]
+    assert {row["bound"] for row in rows if row["ranks"] == 1} == {"copy"}
+    assert {row["bound"] for row in rows if row["ranks"] == 2} == {"", "copy"}
+    best = [row["bound_percent"] for row in rows if row["collective"] == "copy"]
+    assert max(best) == pytest.approx(100)
+    whose = {"host": ["mpi host"], "device": ["nccl device", "staged device"]}[memory]
+    shown = shell("collcast show run.h5").stdout
+    for way in whose:
+        assert f"bound copy, {way}" in shown
+    assert "no curve" in shell("collcast fit run.h5").stdout
+
+
+def test_buffers_of_the_pool_are_registered(shell: Any, gpu_stub: Path, tmp_path: Path) -> None:
+    """Memory that NCCL did not allocate; the stub refuses to register any other."""
+    done = run(
+        shell, gpu_stub, "all_reduce --ranks 2 --sizes 8,4K --transport nccl --registration buffer"
+    )
+    assert done.returncode == 0, done.stderr
+    campaign = read_campaign(tmp_path / "run.h5")
+    assert campaign.launches[0].protocol.registration == "buffer"
+    assert {m.wrong for m in campaign.measurements} == {0}
+
+
 def test_chunks_are_another_series(shell: Any, gpu_stub: Path) -> None:
     for more in ("", "--staging-chunk 1K --append"):
         done = run(shell, gpu_stub, f"all_reduce --ranks 2 --sizes 4K --transport staged {more}")
@@ -141,6 +178,8 @@ def test_an_error_on_one_rank_ends_the_job(shell: Any, gpu_stub: Path, tmp_path:
         ("--transport staged --registration window", "registration: found window over staged"),
         ("--transport nccl --protocol throughput --metric device", "metric: found device in"),
         ("--transport nccl --staging-chunk 1M", "staging-chunk: found 1M over nccl"),
+        ("all_to_allv --transport staged --staging-chunk 1M", "found 1M for all_to_allv"),
+        ("copy --transport nccl --placement in_place", "found in_place for copy"),
         ("--transport nccl --dtype int16", "nccl: found dtype int16"),
     ],
 )

@@ -40,8 +40,8 @@ WHOLE_MATRIX = "COLLCAST_MATRIX" in os.environ
 def possible(row: tuple[Any, ...]) -> bool:
     """NCCL reduces no 16-bit integers, and exchanges between different buffers only."""
     collective, _, placement, _, _ = row
-    exchanges = collective in {"all_to_all", "all_to_allv", "send_recv"}
-    return not (exchanges and placement == "in_place") and not refusal(case_of(row, 2))
+    apart = collective in {"all_to_all", "all_to_allv", "send_recv", "copy"}
+    return not (apart and placement == "in_place") and not refusal(case_of(row, 2))
 
 
 def pairwise(seed: int = 0) -> list[tuple[Any, ...]]:
@@ -93,6 +93,33 @@ def test_every_pair_of_choices_gives_the_right_result(
             device_ns = measurement.sample.device_ns
             assert device_ns.shape == (3, communicator.size)
             assert np.all(device_ns > 0)
+
+
+def test_where_the_driver_waits_for_no_word_a_kernel_spins(
+    world: Any, stub_session: Any, stub_log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loaded once, launched before every timed operation; the device's time is behind it."""
+    monkeypatch.setenv("STUB_NO_GATE", "1")
+    session = stub_session(metric="device")
+    case = case_of(("all_reduce", "float32", "out_of_place", "sum", 1), world.size)
+    for _ in range(2):
+        before = len(stub_log())
+        measurement = measure(case, session)
+        assert world.bcast(measurement.wrong if measurement else None) == 0
+        assert stub_log()[before:].count("cuLaunchKernel") == 4  # warm-up and three samples
+    if measurement:
+        sample = measurement.sample
+        assert np.all(sample.device_ns <= sample.stop_ns - sample.start_ns + 100)
+
+
+def test_without_any_gate_the_device_s_metric_is_refused(
+    world: Any, stub_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_NO_GATE", "1")
+    monkeypatch.setattr("collcast.bench.gate._SPIN", b".entry turn(")
+    case = case_of(("all_reduce", "float32", "out_of_place", "sum", 1), world.size)
+    with pytest.raises(TransportError, match=r"^gate: found .*refuses.*--metric host needs none"):
+        measure(case, stub_session(metric="device"))
 
 
 def test_messages_larger_than_one_piece_are_right(world: Any, stub_session: Any) -> None:

@@ -10,7 +10,7 @@
 
 /* ---- log ---- */
 
-enum { LOGGED = 1 << 14, WORDS = 8 };
+enum { LOGGED = 1 << 17, WORDS = 8 };
 struct call { const char *name; int64_t count, argument[WORDS]; };
 struct call stub_log[LOGGED];
 int64_t stub_calls;
