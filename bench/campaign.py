@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["in_order", "labels_of", "run_sweep"]
 
 
+def _nothing(*_: object) -> None:
+    """Close, or heed, nothing."""
+
+
 def run_sweep(
     communicator: Any,
     cases: tuple[Case, ...],
@@ -51,6 +55,7 @@ def run_sweep(
     fresh: bool = False,
     group: Any = None,
     load: Load | None = None,
+    heed: Callable[..., None] = _nothing,
 ) -> dict[Case, str]:
     """Measure `cases` in the order of `in_order`, and append each to `path`. Collective.
 
@@ -69,6 +74,8 @@ def run_sweep(
     group : communicator of the operations, where several groups measure at once; its ranks are a
         block of `communicator`
     load : the aggressors of the cases that have a load; concurrent groups need none
+    heed : is given the transports that may fail while their operations are waited for, as
+        `Watchdog.heed` takes them
     """
     hosts = environment.location.host[: communicator.size]
     group = group or communicator
@@ -78,6 +85,7 @@ def run_sweep(
         name: open_transport(name, group, own_hosts, protocol.staging_chunk_bytes)
         for name in sorted({case.transport for case in cases})
     }
+    heed(*(one for one in transports.values() if hasattr(one, "failure")))
     environment = change(environment, **_library_facts(transports))
     pool, failed = _buffers(communicator, group.size, cases, transports, protocol.registration)
     session = Session(
@@ -123,6 +131,7 @@ def run_sweep(
                 progress(done, measured.case)
     if load:
         load.close()
+    heed()
     for transport in transports.values():
         getattr(transport, "close", _nothing)()
     return failed
@@ -151,10 +160,6 @@ def _refuse(cases: list[Case], session: Session) -> None:
             continue
         buffers = session.pool.buffers(case, communicator.rank, communicator.size)
         operation_of(case, session, buffers)
-
-
-def _nothing() -> None:
-    """Close nothing."""
 
 
 def _resolution_s(environment: Environment, protocol: Protocol) -> float:

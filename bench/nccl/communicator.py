@@ -6,7 +6,8 @@ Rank 0 makes the unique id, MPI broadcasts it, all ranks join; call plans then h
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -45,11 +46,18 @@ class NcclCommunicator:
     """``nccl4py``, ``cupy`` or ``ctypes``."""
 
     _end: Callable[[bool], None]
+    _asked: threading.Lock = field(default_factory=threading.Lock)
+
+    def failure(self) -> str:
+        """Return why an operation that was queued cannot end, "" if it can; for any thread."""
+        with self._asked:  # so that it is not ended meanwhile
+            return self.library.asynchronous_error(self.pointer) if self.pointer else ""
 
     def close(self, *, abort: bool = False) -> None:
         """End it; with `abort`, whatever its kernels do. Not collective then."""
-        if self.pointer:
-            self.pointer = 0
+        with self._asked:
+            had, self.pointer = self.pointer, 0
+        if had:
             self._end(abort)
 
 

@@ -1,7 +1,7 @@
 """Ways through which ranks communicate, behind one small protocol.
 
 A transport turns a case into steps of a call plan; it never runs them. One whose calls only queue
-work also has `arrange` (how that is timed), `abort` and `close`.
+work also has `arrange` (how that is timed), `failure` (why it cannot end), `abort` and `close`.
 """
 
 from __future__ import annotations

@@ -174,6 +174,11 @@ class NcclTransport:
         for region in regions:
             self._library.register(self._nccl.pointer, pointer_of(region), region.nbytes, kind)
 
+    def failure(self) -> str:
+        """Return why what is queued cannot end, such as a rank that died; "" if it can."""
+        reason = self._nccl.failure()
+        return f"ncclCommGetAsyncError: {reason}" if reason else ""
+
     def abort(self) -> None:
         """End the communicator, whatever its kernels do; nothing stays behind the gate."""
         self._queue.release()

@@ -170,6 +170,22 @@ def test_an_error_on_one_rank_ends_the_job(shell: Any, gpu_stub: Path, tmp_path:
     assert len(read_campaign(tmp_path / "run.h5").measurements) >= 1
 
 
+def test_an_operation_that_never_ends_because_a_peer_is_gone(
+    shell: Any, gpu_stub: Path, tmp_path: Path
+) -> None:
+    """NCCL tells only who asks: the ranks that were told say so, long before anything is a hang."""
+    done = run(
+        shell, gpu_stub, "all_reduce --ranks 2 --sizes 8,16,32 --transport nccl --timeout 20s",
+        STUB_LOSE="16:1",
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = [one for one in done.stderr.splitlines() if "ncclCommGetAsyncError" in one]
+    assert line.startswith("collcast: all_reduce ")
+    assert "nccl: rank 1: ncclCommGetAsyncError: remote process exited" in line
+    assert "nothing moved" not in done.stderr
+    assert len(read_campaign(tmp_path / "run.h5").measurements) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -26,7 +26,7 @@ struct shared {
   struct mail mail[MOST_RANKS][MOST_RANKS]; /* from, to */
   char slot[MOST_RANKS][SLOT];
 };
-typedef struct comm { int magic, rank, ranks; bool aborted; struct shared *shared; } comm;
+typedef struct comm { int magic, rank, ranks, failed; bool aborted; struct shared *shared; } comm;
 
 static char last_error[160];
 static __thread int depth;
@@ -102,7 +102,7 @@ int ncclCommInitRank(comm **made, int ranks, unique_id id, int rank) {
   memcpy(&number, id.internal, sizeof number);
   snprintf(name, sizeof name, "/collcast-stub-%016llx", (unsigned long long)number);
   comm *c = calloc(1, sizeof *c);
-  *c = (comm){MAGIC, rank, ranks, false, join(name, rank)};
+  *c = (comm){MAGIC, rank, ranks, OK, false, join(name, rank)};
   bool joined = c->shared && barrier(c);
   if (rank == 0)
     shm_unlink(name);
@@ -126,8 +126,21 @@ int ncclCommAbort(comm *c) {
   return end(c);
 }
 int ncclCommGetAsyncError(comm *c, int *code) {
-  *code = c->aborted ? REMOTE_ERROR : OK;
+  *code = c->failed ? c->failed : c->aborted ? REMOTE_ERROR : OK;
   return OK;
+}
+
+/* As if a peer had died: the operation never ends, and only ncclCommGetAsyncError tells. */
+static bool loses(comm *c) {
+  static int64_t seen;
+  const char *lose = getenv("STUB_LOSE");
+  int at, rank;
+  if (!lose || sscanf(lose, "%d:%d", &at, &rank) != 2 || rank != c->rank || ++seen < at)
+    return false;
+  c->failed = REMOTE_ERROR;
+  while (!c->aborted)
+    stub_pause_us(1000);
+  return true;
 }
 const char *ncclGetLastError(comm *c) {
   (void)c;
@@ -254,6 +267,8 @@ static int perform(void *argument) {
   batch *b = argument;
   request *r = &b->requests[0];
   bool fine = true;
+  if (loses(r->comm))
+    return LAUNCH_FAILED;
   if (r->what == SEND || r->what == RECV)
     return pass(b->requests, b->count) ? SUCCESS : LAUNCH_FAILED;
   for (; fine && r < b->requests + b->count; r++) {

@@ -10,6 +10,8 @@
  *   STUB_MEMORY_BYTES  device memory of this process (1 GiB)
  *   STUB_DEVICES       devices of this host (1)
  *   STUB_FAIL          FUNCTION:CALL:CODE[:RANK]: that call, counted from 1, returns that code
+ *   STUB_LOSE          OPERATION:RANK: NCCL's operations of that rank never end, from that one on, and
+ *                      ncclCommGetAsyncError says that a peer is gone
  *   STUB_NO_GATE       if set, cuStreamWaitValue32 is refused
  */
 #ifndef STUB_H
