@@ -10,7 +10,7 @@ from .errors import CaseError, TransportError
 from .mpi import load_mpi
 from .stub import STUB, stub_path
 
-__all__ = ["Device", "bind", "device_count"]
+__all__ = ["Device", "bind", "device_count", "expect_device"]
 
 
 _SHARING = {  # what NCCL >= 2.30 needs for several ranks on one GPU; read when it starts
@@ -42,6 +42,21 @@ def device_count() -> int:
         return 0
 
 
+def expect_device() -> int:
+    """Return how many devices there are.
+
+    Raises
+    ------
+    TransportError
+        If there is none that CuPy can use.
+    """
+    if count := device_count():
+        return count
+    raise TransportError(
+        "memory: found no CUDA device that CuPy can use, expected one for --memory device"
+    )
+
+
 def bind(communicator: Any, ranks_per_gpu: int = 1) -> Device:
     """Make this rank use the device of its node-local number over `ranks_per_gpu`; collective.
 
@@ -57,11 +72,7 @@ def bind(communicator: Any, ranks_per_gpu: int = 1) -> Device:
             os.environ.setdefault(name, value)
     if stub_path():
         return Device(uuid=f"{STUB}-{communicator.rank}", name=STUB, driver=STUB)
-    count = device_count()
-    if count == 0:
-        raise TransportError(
-            "memory: found no CUDA device that CuPy can use, expected one for --memory device"
-        )
+    count = expect_device()
     import cupy
 
     local = communicator.Split_type(load_mpi().COMM_TYPE_SHARED)

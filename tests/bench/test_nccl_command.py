@@ -208,8 +208,10 @@ def test_what_does_not_go_together_is_refused(
     assert not (tmp_path / "run.h5").exists()
 
 
-def test_without_a_device_nothing_is_measured(shell: Any) -> None:
-    done = shell(f"collcast run all_reduce --memory device --transport nccl --ranks 1 {QUICK}")
+@pytest.mark.parametrize("arguments", ["", "--transport nccl --ranks 2", "--transport mpi"])
+def test_without_a_device_one_line_says_so(shell: Any, tmp_path: Path, arguments: str) -> None:
+    done = shell(f"collcast run all_reduce --memory device {arguments} {QUICK}")
     assert done.returncode == 2
-    (line,) = [one for one in done.stderr.splitlines() if one.startswith("collcast:")]
-    assert "found no CUDA device" in line
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("collcast: memory: found no CUDA device")
+    assert not (tmp_path / "run.h5").exists()
