@@ -81,8 +81,9 @@ def run_sweep(
     group = group or communicator
     first = communicator.rank // group.size * group.size
     own_hosts = hosts[first : first + group.size]
+    together = None if group is communicator else communicator
     transports = {
-        name: open_transport(name, group, own_hosts, protocol.staging_chunk_bytes)
+        name: open_transport(name, group, own_hosts, protocol.staging_chunk_bytes, together)
         for name in sorted({case.transport for case in cases})
     }
     heed(*(one for one in transports.values() if hasattr(one, "failure")))
@@ -90,7 +91,7 @@ def run_sweep(
     pool, failed = _buffers(communicator, group.size, cases, transports, protocol.registration)
     session = Session(
         communicator=group,
-        together=None if group is communicator else communicator,
+        together=together,
         transports=transports,
         pool=pool,
         protocol=protocol,

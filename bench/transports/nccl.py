@@ -79,6 +79,8 @@ class NcclTransport:
         The CUDA driver; tests give a stub's.
     provider : Provider, optional
         Who makes the communicator; the best that is there by default.
+    together : mpi4py.MPI.Comm, optional
+        Of several groups that measure at once, `communicator` being a block of it.
 
     Raises
     ------
@@ -89,12 +91,16 @@ class NcclTransport:
     name = "nccl"
 
     def __init__(
-        self, communicator: Any, driver: Driver | None = None, provider: Provider | None = None
+        self,
+        communicator: Any,
+        driver: Driver | None = None,
+        provider: Provider | None = None,
+        together: Any = None,
     ) -> None:
         self._ranks, self._rank = communicator.size, communicator.rank
         self._driver = driver or open_driver()
         self._queue = Queue(self._driver)
-        self._nccl = open_communicator(communicator, provider)
+        self._nccl = open_communicator(communicator, provider, together)
         self._library = self._nccl.library
         major, minor = self._library.version.split(".")[:2]
         self._version = int(major), int(minor)

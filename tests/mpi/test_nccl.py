@@ -143,6 +143,28 @@ def test_an_older_library_exchanges_by_sends_and_receives(
     assert world.bcast(measurement.wrong if measurement else None) == 0
 
 
+@pytest.mark.parametrize("old", [False, True])
+def test_groups_that_measure_at_once_are_split_from_one_communicator(
+    world: Any, stub_session: Any, stub_log: Any, old_gpu_stub: Any,
+    monkeypatch: pytest.MonkeyPatch, old: bool,
+) -> None:  # fmt: skip
+    """Pairs of four ranks, else single ones; without ncclCommSplit each has an id of its own."""
+    if old:
+        monkeypatch.setenv("COLLCAST_STUB", str(old_gpu_stub))
+    size = 2 if world.size == 4 else 1
+    group = world.Split(world.rank // size, world.rank)
+    before = stub_log().count("ncclCommSplit")
+    transport = NcclTransport(group, together=world)
+    assert stub_log().count("ncclCommSplit") == before + (not old)
+    session = replace(stub_session(communicator=group), transports={"nccl": transport})
+    for collective in ("all_gather", "broadcast"):
+        case = case_of((collective, "int32", "out_of_place", "sum", 0), size)
+        measurement = measure(case, session)
+        assert group.bcast(measurement.wrong if measurement else None) == 0
+    transport.close()
+    group.Free()
+
+
 def test_the_device_s_time_lies_within_the_host_s_behind_a_gate(
     world: Any, stub_session: Any
 ) -> None:

@@ -110,6 +110,32 @@ int ncclCommInitRank(comm **made, int ranks, unique_id id, int rank) {
   return joined ? OK : SYSTEM_ERROR;
 }
 
+/* The lowest rank of a color makes the new id and mails it to the others through its slot. */
+#ifndef STUB_NO_SPLIT /* as before NCCL 2.18 */
+int ncclCommSplit(comm *c, int color, int key, comm **made, void *config) {
+  int code = NOTE((int64_t)c, color, key, (int64_t)config);
+  if (code)
+    return code;
+  if (!c || c->magic != MAGIC || color < 0)
+    return refuse(__func__, "communicator or color");
+  struct { int color, key; unique_id id; } mine = {color, key, {{0}}}, other;
+  ncclGetUniqueId(&mine.id);
+  memcpy(c->shared->slot[c->rank], &mine, sizeof mine);
+  if (!barrier(c))
+    return SYSTEM_ERROR;
+  int ranks = 0, rank = 0;
+  for (int i = c->ranks - 1; i >= 0; i--) {
+    memcpy(&other, c->shared->slot[i], sizeof other);
+    if (other.color != color)
+      continue;
+    ranks++;
+    rank += other.key < key || (other.key == key && i < c->rank);
+    mine.id = other.id;
+  }
+  return barrier(c) ? ncclCommInitRank(made, ranks, mine.id, rank) : SYSTEM_ERROR;
+}
+#endif
+
 static int end(comm *c) {
   if (!c || c->magic != MAGIC)
     return refuse("ncclCommDestroy", "no communicator");
