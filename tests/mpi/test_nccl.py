@@ -317,6 +317,37 @@ def test_nothing_but_the_calls_stands_between_the_stamps(
     assert stub_log()[-3 * len(one) :] == 3 * one
 
 
+def test_a_graph_holds_as_many_operations_as_a_sample_has(stub_session: Any, stub_log: Any) -> None:
+    """Captured once for the samples and once, alone, for verification; freed with the next case."""
+    session = stub_session(communicator=load_mpi().COMM_SELF, mode="graph", batch=7)
+    case = Case(collective="all_reduce", message_bytes=8, transport="nccl", memory="device")
+    for round_number in range(2):
+        before = stub_log()
+        measurement = measure(case, session)
+        after = stub_log()
+        counts = {
+            name: after.count(name) - before.count(name)
+            for name in ("ncclAllReduce", "cuGraphLaunch", "cuGraphExecDestroy")
+        }
+        assert list(counts.values()) == [7 + 1, 1 + 1 + 3, 2 * round_number]
+        assert measurement.sample.batch == 7
+
+
+def test_a_slow_operation_is_slow_by_every_measure(
+    world: Any, stub_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """20 ms on the device: in the host's times, in the device's, and per operation of a batch."""
+    monkeypatch.setenv("STUB_DELAY_US", "20000")
+    case = case_of(("all_reduce", "float32", "out_of_place", "sum", 0), world.size)
+    for fields in PROTOCOLS:
+        measurement = measure(case, stub_session(**fields))
+        if measurement is None:
+            continue
+        sample = measurement.sample
+        assert sample.seconds("local_max").min() > 0.02
+        assert sample.seconds("device").min() > 0.0199
+
+
 @pytest.mark.parametrize("kind", ["buffer", "window"])
 def test_buffers_can_be_registered(world: Any, stub_session: Any, stub_log: Any, kind: str) -> None:
     session = stub_session()

@@ -413,6 +413,7 @@ int cuGraphLaunch(job *instance, stream *s) {
   return code ? code : stub_queue(s, replay, argument, false);
 }
 int cuGraphExecDestroy(job *instance) {
+  NOTE((int64_t)instance);
   while (instance) {
     job *next = instance->next;
     free(instance->argument);
