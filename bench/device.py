@@ -8,13 +8,14 @@ from typing import Any
 
 from .errors import CaseError, TransportError
 from .mpi import load_mpi
+from .nccl import SHARING
 from .stub import STUB, stub_path
 
 __all__ = ["Device", "bind", "device_count", "expect_device"]
 
 
 _SHARING = {  # what NCCL >= 2.30 needs for several ranks on one GPU; read when it starts
-    "NCCL_MULTI_RANK_GPU_ENABLE": "1",
+    SHARING: "1",
     "NCCL_NVLS_ENABLE": "0",
     "NCCL_MAX_CTAS": "4",  # channels of all ranks must be resident at once, or they hang
 }

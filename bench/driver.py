@@ -50,21 +50,25 @@ class Driver:
             self._library = ctypes.CDLL(path)
         except OSError as error:
             raise TransportError(f"cuda: found no driver ({error}), expected {path}") from error
+        self._names: dict[int, str] = {}
 
     def address(self, *names: str) -> int:
         """Return the address of the first of these functions that the driver has."""
         for name in names:
             found = getattr(self._library, name, None)
             if found is not None:
-                return int(ctypes.cast(found, ctypes.c_void_p).value or 0)
+                address = int(ctypes.cast(found, ctypes.c_void_p).value or 0)
+                self._names[address] = name.removesuffix("_v2")
+                return address
         raise TransportError(f"cuda: found no {names[0]} in the driver, expected it")
 
-    def describe(self, code: int) -> str:
-        """Return the driver's text for an error code."""
+    def describe(self, code: int, function: int = 0) -> str:
+        """Return the driver's text for an error code, after the function's name if it is known."""
+        name = self._names.get(function, "")
         text = ctypes.c_char_p()
-        if self._code("cuGetErrorString", code, ctypes.byref(text)) or not text.value:
-            return f"CUDA error {code}"
-        return f"{text.value.decode(errors='replace')} (CUDA error {code})"
+        self._code("cuGetErrorString", code, ctypes.byref(text))
+        said = (text.value or b"unknown error").decode(errors="replace")
+        return f"{name}: {said} (CUDA error {code})" if name else f"{said} (CUDA error {code})"
 
     def try_call(self, address: int, *words: int) -> int:
         """Call a function of integer and pointer arguments; return its code."""

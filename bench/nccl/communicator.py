@@ -8,19 +8,33 @@ as frameworks make theirs; where there is no split, each has a unique id of its 
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import TransportError
+from ..errors import MeasurementError, TransportError
 from ..stub import stub_path
 from .library import NcclLibrary, UniqueId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["NcclCommunicator", "Provider", "open_communicator", "open_provider"]
+__all__ = [
+    "FIRST_SHARING",
+    "SHARING",
+    "NcclCommunicator",
+    "Provider",
+    "open_communicator",
+    "open_provider",
+]
+
+SHARING = "NCCL_MULTI_RANK_GPU_ENABLE"
+"""Environment variable that lets several ranks share a GPU."""
+
+FIRST_SHARING = (2, 30)
+"""First version that has it."""
 
 
 class Provider(Protocol):
@@ -90,7 +104,9 @@ def open_communicator(
     Raises
     ------
     TransportError
-        If there is no NCCL, or it refuses.
+        If there is no NCCL, or it is too old for ranks that share a GPU.
+    MeasurementError
+        If it refuses; names the rank.
     """
     found = provider or open_provider()
     if together is None or not found.library.has("ncclCommSplit"):
@@ -105,8 +121,21 @@ def open_communicator(
 
 
 def _joined(provider: Provider, communicator: Any) -> Joined:
-    unique_id = communicator.bcast(provider.make_id() if communicator.rank == 0 else None)
-    return provider.join(communicator.size, communicator.rank, unique_id)
+    ranks, rank = communicator.size, communicator.rank
+    shared = ranks > 1 and os.environ.get(SHARING) == "1"
+    version = provider.library.version
+    if shared and tuple(map(int, version.split(".")[:2])) < FIRST_SHARING:
+        raise TransportError(
+            f"nccl: found version {version} and several ranks on a GPU, expected 2.30 or later for "
+            "these; --transport staged does it with any"
+        )
+    try:
+        unique_id = communicator.bcast(provider.make_id() if rank == 0 else None)
+        return provider.join(ranks, rank, unique_id)
+    except Exception as error:  # each provider has its own
+        raise MeasurementError(
+            f"nccl: communicator of {ranks} ranks: rank {rank}: {error}"
+        ) from error
 
 
 def open_provider() -> Provider:

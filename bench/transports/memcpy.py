@@ -49,7 +49,7 @@ class DeviceCopy:
         """Return the driver's text for a code of one of these steps, "" for other functions."""
         names = ("cuMemcpyDtoDAsync_v2", "cuStreamSynchronize")
         ours = {self._driver.address(name) for name in names}
-        return self._driver.describe(code) if function in ours else ""
+        return self._driver.describe(code, function) if function in ours else ""
 
     def close(self) -> None:
         """Free the stream."""

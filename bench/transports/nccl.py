@@ -163,7 +163,7 @@ class NcclTransport:
         name = self._library.name_of(function)
         if name:
             return f"{name}: {self._library.describe(code, self._nccl.pointer)}"
-        return self._driver.describe(code)
+        return self._driver.describe(code, function)
 
     def allocate(self, size_bytes: int) -> Any:
         """Return memory that can be registered as a window, an array of uint8."""

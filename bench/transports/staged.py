@@ -119,7 +119,8 @@ class StagedTransport:
     def describe(self, code: int, function: int = 0) -> str:
         """Return a text for an error code of MPI or the driver."""
         ours = {self._driver.address(name) for name in _COPIES}
-        return self._driver.describe(code) if function in ours else self._mpi.describe(code)
+        known = function in ours
+        return self._driver.describe(code, function) if known else self._mpi.describe(code)
 
     def close(self) -> None:
         """Free the streams and events of chunks."""

@@ -170,6 +170,27 @@ def test_an_error_on_one_rank_ends_the_job(shell: Any, gpu_stub: Path, tmp_path:
     assert len(read_campaign(tmp_path / "run.h5").measurements) >= 1
 
 
+def test_a_communicator_that_cannot_be_made(shell: Any, gpu_stub: Path, tmp_path: Path) -> None:
+    """On one rank, while the other waits for it; or on all, whose NCCL is too old to share."""
+    arguments = "all_reduce --ranks 2 --sizes 8 --transport nccl --ranks-per-gpu 2"
+    done = run(shell, gpu_stub, arguments, STUB_FAIL="ncclCommInitRank:1:2:1")
+    assert done.returncode == 1
+    assert "nccl: communicator of 2 ranks: rank 1: nccl: ncclCommInitRank: found" in done.stderr
+    done = run(shell, gpu_stub, arguments, STUB_VERSION="22903")
+    assert done.returncode == 2
+    assert "collcast: nccl: found version 2.29.3 and several ranks on a GPU" in done.stderr
+    assert not (tmp_path / "run.h5").exists()
+
+
+def test_a_failed_call_of_the_driver_is_named(shell: Any, gpu_stub: Path) -> None:
+    done = run(
+        shell, gpu_stub, "all_reduce --ranks 2 --sizes 8 --transport nccl --sync none",
+        STUB_FAIL="cuEventRecord:410:719",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "iteration 2: cuEventRecord: unspecified launch failure (CUDA error 719)" in done.stderr
+
+
 def test_an_operation_that_never_ends_because_a_peer_is_gone(
     shell: Any, gpu_stub: Path, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@
  *   STUB_FAIL          FUNCTION:CALL:CODE[:RANK]: that call, counted from 1, returns that code
  *   STUB_LOSE          OPERATION:RANK: NCCL's operations of that rank never end, from that one on, and
  *                      ncclCommGetAsyncError says that a peer is gone
+ *   STUB_VERSION       of NCCL, as ncclGetVersion says it (29900)
  *   STUB_NO_GATE       if set, cuStreamWaitValue32 is refused
  */
 #ifndef STUB_H
