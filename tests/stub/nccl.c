@@ -310,6 +310,18 @@ static int queue(batch *b) {
   return stub_queue(b->requests[0].stream, perform, b, true) ? CUDA_ERROR : OK;
 }
 
+/* Whether two buffers share memory otherwise than nccl.h allows in place: equal, or one of them the
+ * caller's own block of the other. */
+static bool overlaps(const request *r, size_t sent, size_t received, size_t block) {
+  const char *send = r->send, *own = r->recv;
+  bool apart = send + sent <= r->recv || r->recv + received <= send;
+  if (r->what == ALL_GATHER)
+    own += (size_t)r->comm->rank * block;
+  if (r->what == REDUCE_SCATTER)
+    send += (size_t)r->comm->rank * block;
+  return !apart && send != own;
+}
+
 static int submit(const char *function, request r) {
   comm *c = r.comm;
   if (!c || c->magic != MAGIC)
@@ -330,6 +342,9 @@ static int submit(const char *function, request r) {
     return refuse(function, "receive buffer is not device memory");
   if (r.what == ALL_TO_ALL && r.send == r.recv)
     return refuse(function, "in place is not supported");
+  if (reads && r.what != SEND &&
+      overlaps(&r, bytes * (sends_all ? ranks : 1), bytes * (gets_all ? ranks : 1), bytes))
+    return refuse(function, "buffers overlap otherwise than in place");
   int held = depth && group ? group->count : 0;
   batch *b = realloc(depth ? group : NULL, sizeof *b + (size_t)(held + 1) * sizeof r);
   b->requests[held] = r;
