@@ -210,8 +210,17 @@ class CupyProvider:
 
     def join(self, ranks: int, rank: int, unique_id: Any) -> Joined:
         """Join; collective."""
-        made = self._nccl.NcclCommunicator(ranks, unique_id, rank)
-        return Joined(int(made.comm), lambda abort: made.abort() if abort else made.destroy())
+        return self._joined(self._nccl.NcclCommunicator(ranks, unique_id, rank))
+
+    def _joined(self, made: Any) -> Joined:
+        def split(color: int, key: int) -> Joined:
+            return self._joined(made.commSplit(color, key))
+
+        return Joined(
+            int(made.comm),
+            lambda abort: made.abort() if abort else made.destroy(),
+            split if hasattr(made, "commSplit") else None,  # since CuPy 14
+        )
 
 
 class CtypesProvider:

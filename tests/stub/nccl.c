@@ -110,6 +110,15 @@ int ncclCommInitRank(comm **made, int ranks, unique_id id, int rank) {
   return joined ? OK : SYSTEM_ERROR;
 }
 
+/* What nccl4py calls; the configuration is not looked at. */
+int ncclCommInitRankScalable(comm **made, int ranks, int rank, int ids, const unique_id *id,
+                             const void *config) {
+  int code = NOTE(ranks, rank, ids, (int64_t)config);
+  if (code)
+    return code;
+  return ids == 1 ? ncclCommInitRank(made, ranks, *id, rank) : refuse(__func__, "number of ids");
+}
+
 /* The lowest rank of a color makes the new id and mails it to the others through its slot. */
 #ifndef STUB_NO_SPLIT /* as before NCCL 2.18 */
 int ncclCommSplit(comm *c, int color, int key, comm **made, void *config) {
