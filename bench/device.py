@@ -80,6 +80,7 @@ def bind(communicator: Any, ranks_per_gpu: int = 1) -> Device:
     number = local.rank // ranks_per_gpu % count
     local.Free()
     cupy.cuda.Device(number).use()
+    cupy.cuda.runtime.free(0)  # makes the context, which before CUDA 12 only a call like this does
     properties = cupy.cuda.runtime.getDeviceProperties(number)
     version = cupy.cuda.runtime.driverGetVersion()
     device = Device(
