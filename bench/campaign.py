@@ -10,6 +10,7 @@ from .algorithms import NATIVE
 from .board import IDLE
 from .case import PAIRS
 from .clock import CommonClock
+from .errors import DeviceMemoryError
 from .measure import Session, labels_in, measure_groups, operation_of
 from .pairs import measure_pairs, rounds_of
 from .room import failed_measurement, make_room
@@ -102,7 +103,8 @@ def run_sweep(
         board=board,
     )
     fitting = [case for case in cases if case not in failed]
-    _refuse(fitting, session)
+    failed |= _refuse(fitting, session)
+    fitting = [case for case in fitting if case not in failed]
     if protocol.synchronisation == "window":
         session.clock.learn_drift()
     if communicator.rank == 0:
@@ -152,15 +154,24 @@ def _measure_round(
     return [change(measurement, load_bytes_per_s=rate) for measurement in found]
 
 
-def _refuse(cases: list[Case], session: Session) -> None:
-    """Refuse what a transport cannot do before anything is measured."""
-    communicator = session.communicator
+def _refuse(cases: list[Case], session: Session) -> dict[Case, str]:
+    """Refuse what a transport cannot do before anything is measured.
+
+    Returns why which cases have no room for what the transport needs; the same on all ranks.
+    """
+    communicator, together = session.communicator, session.together or session.communicator
+    full: dict[Case, str] = {}
     for case in cases:
         if case.collective in PAIRS:
             open_pair(case.transport, communicator, session.protocol.batch)
             continue
         buffers = session.pool.buffers(case, communicator.rank, communicator.size)
-        operation_of(case, session, buffers)
+        try:
+            operation_of(case, session, buffers)
+        except DeviceMemoryError as error:
+            full[case] = f"rank {together.rank}: {error}"
+    every: list[dict[Case, str]] = together.allgather(full)
+    return {case: text for found in reversed(every) for case, text in found.items()}
 
 
 def _resolution_s(environment: Environment, protocol: Protocol) -> float:

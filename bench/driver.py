@@ -114,8 +114,11 @@ class Driver:
 
     def pinned(self, size_bytes: int) -> NDArray[np.uint8]:
         """Return page-locked host memory that devices can read, zeroed."""
-        pointer = ctypes.c_void_p()
-        self._call("cuMemHostAlloc", ctypes.byref(pointer), max(size_bytes, 1), _MAPPED)
+        pointer, size = ctypes.c_void_p(), max(size_bytes, 1)
+        code = self._code("cuMemHostAlloc", ctypes.byref(pointer), size, _MAPPED)
+        if code == _OUT_OF_MEMORY:
+            raise DeviceMemoryError(size_bytes, self.describe(code), "pinned memory for")
+        self._check("cuMemHostAlloc", code)
         return self._array(int(pointer.value or 0), size_bytes, "cuMemFreeHost")
 
     def device_pointer(self, host: int) -> int:

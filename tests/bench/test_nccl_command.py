@@ -134,6 +134,20 @@ def test_a_size_without_room_is_recorded_and_the_others_are_measured(
     }
 
 
+def test_a_size_that_cannot_be_pinned_is_recorded(
+    shell: Any, gpu_stub: Path, tmp_path: Path
+) -> None:
+    done = run(
+        shell, gpu_stub, "all_reduce --ranks 2 --sizes 4K,1M,4M --transport staged",
+        STUB_PINNED_BYTES="4000000",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "1 of 3 cases failed: rank 0: buffers: no pinned memory for 4194304 B" in done.stderr
+    campaign = read_campaign(tmp_path / "run.h5")
+    assert sorted(m.case.message_bytes for m in campaign.measurements) == [4096, 1 << 20]
+    assert [m.case.message_bytes for m in campaign.failed] == [4 << 20]
+
+
 def test_no_room_at_all_is_one_line(shell: Any, gpu_stub: Path) -> None:
     done = run(
         shell, gpu_stub, "all_reduce --ranks 2 --sizes 4M --transport nccl",

@@ -59,7 +59,7 @@ void stub_pause_us(double microseconds) {
 
 enum { RANGES = 1024 };
 static struct { char *first; size_t bytes; enum kind kind; } ranges[RANGES];
-static size_t device_bytes;
+static size_t used[2];
 static pthread_mutex_t memory = PTHREAD_MUTEX_INITIALIZER;
 
 int stub_allocate(void **pointer, size_t bytes, enum kind kind) {
@@ -68,7 +68,8 @@ int stub_allocate(void **pointer, size_t bytes, enum kind kind) {
   for (int i = 0; i < RANGES && code; i++) {
     if (ranges[i].first)
       continue;
-    if (kind == DEVICE && device_bytes + bytes > stub_number("STUB_MEMORY_BYTES", 1 << 30))
+    const char *limit = kind == DEVICE ? "STUB_MEMORY_BYTES" : "STUB_PINNED_BYTES";
+    if (used[kind] + bytes > stub_number(limit, 1 << 30))
       break;
     if (posix_memalign(pointer, 4096, bytes ? bytes : 1))
       break;
@@ -76,7 +77,7 @@ int stub_allocate(void **pointer, size_t bytes, enum kind kind) {
     ranges[i].first = *pointer;
     ranges[i].bytes = bytes;
     ranges[i].kind = kind;
-    device_bytes += kind == DEVICE ? bytes : 0;
+    used[kind] += bytes;
     code = SUCCESS;
   }
   pthread_mutex_unlock(&memory);
@@ -88,7 +89,7 @@ int stub_release(void *pointer, enum kind kind) {
   pthread_mutex_lock(&memory);
   for (int i = 0; i < RANGES; i++)
     if (pointer && ranges[i].first == pointer && ranges[i].kind == kind) {
-      device_bytes -= kind == DEVICE ? ranges[i].bytes : 0;
+      used[kind] -= ranges[i].bytes;
       ranges[i].first = NULL;
       free(pointer);
       code = SUCCESS;

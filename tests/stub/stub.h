@@ -8,6 +8,7 @@
  *                      inside the call that queues them
  *   STUB_TIMEOUT_S     a job that waits for another rank, or for a gate, fails after so long (10)
  *   STUB_MEMORY_BYTES  device memory of this process (1 GiB)
+ *   STUB_PINNED_BYTES  pinned memory of this process (1 GiB)
  *   STUB_DEVICES       devices of this host (1)
  *   STUB_FAIL          FUNCTION:CALL:CODE[:RANK]: that call, counted from 1, returns that code
  *   STUB_LOSE          OPERATION:RANK: NCCL's operations of that rank never end, from that one on, and
