@@ -103,8 +103,8 @@ def main() -> None:
                 file = Path(name) / "ours.h5"
                 mine = side == "ours"
                 found = ours(options, sizes, file) if mine else theirs(options, sizes, factor)
-                for size in sizes:
-                    times[side][size].append(found[size])
+                for size, time in found.items():
+                    times[side][size].append(time)
     print(report(options.collective, sizes, times))
 
 
@@ -112,6 +112,9 @@ def report(collective: str, sizes: list[int], times: dict[str, dict[int, list[fl
     """Return the ratio per size and over all sizes."""
     lines, medians = [], []
     for size in sizes:
+        if size not in times["ours"] or size not in times["peer"]:
+            lines.append(f"{collective} {format_bytes(size):>5}  one side has no figure")
+            continue
         ratios = [a / b for a, b in zip(times["ours"][size], times["peer"][size], strict=True)]
         medians.append(median(ratios))
         lines.append(
