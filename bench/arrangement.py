@@ -102,6 +102,8 @@ class Queue:
             Group ``timed``; they queue work on the stream and return.
         """
         if protocol.mode == "graph":
+            run(operation, *np.zeros((2, 1), np.int64))  # connects ranks, which no graph can hold
+            self.driver.synchronise(self.stream)
             return replace(
                 self._enclosed(self._launch(operation, protocol.batch), 1),
                 once=self._enclosed(self._launch(operation, 1), 1).steps,
