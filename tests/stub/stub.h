@@ -1,4 +1,4 @@
-/* What cuda.c and nccl.c share: streams that run jobs in order, memory that is known, a log of calls.
+/* What the files share: streams that run jobs in order, memory that is known, a log of calls.
  *
  * The stub stands in for libcuda and libnccl on machines without a GPU. Device memory is host
  * memory. A stream is a thread that runs its jobs in order, each job that moves data only after a
