@@ -32,6 +32,7 @@ static bool loses(comm *c) {
     stub_pause_us(1000);
   return true;
 }
+
 /* ---- collectives ---- */
 
 typedef enum { ALL_REDUCE, REDUCE_SCATTER, ALL_GATHER, ALL_TO_ALL, BROADCAST, SEND, RECV } what;
