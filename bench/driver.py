@@ -88,6 +88,12 @@ class Driver:
         self._call("cuDeviceGetCount", ctypes.byref(found))
         return found.value
 
+    def free_bytes(self) -> int:
+        """Return how much memory of the current device nobody has."""
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        self._call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        return free.value
+
     def create_stream(self) -> int:
         """Return a new stream that does not wait for the default one."""
         return self._made("cuStreamCreate", _NON_BLOCKING)

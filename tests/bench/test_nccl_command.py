@@ -12,6 +12,7 @@ from collcast.bench.store import read_campaign
 if TYPE_CHECKING:
     from pathlib import Path
 
+ROOM = 512 << 20  # what collcast leaves to verification and NCCL
 QUICK = "--repetitions 5 --warmup 1 --quiet -o run.h5"
 
 
@@ -117,14 +118,15 @@ def test_a_size_without_room_is_recorded_and_the_others_are_measured(
     shell: Any, gpu_stub: Path, tmp_path: Path
 ) -> None:
     arguments = "all_reduce --ranks 2 --sizes 4K,1M,4M --transport nccl"
-    done = run(shell, gpu_stub, arguments, STUB_MEMORY_BYTES="3000000")
+    done = run(shell, gpu_stub, arguments, STUB_MEMORY_BYTES=str(ROOM + 3_000_000))
     assert done.returncode == 0, done.stderr
     assert "1 of 3 cases failed: rank 0: buffers: no device memory for 2 x 4194304 B" in done.stderr
     campaign = read_campaign(tmp_path / "run.h5")
     assert sorted(m.case.message_bytes for m in campaign.measurements) == [4096, 1 << 20]
     (failed,) = campaign.failed
     assert failed.case.message_bytes == 4 << 20
-    assert "out of memory" in failed.failure
+    left = ROOM + 3_000_000 - 2 * (4 << 20)  # the buffers alone would fit
+    assert f"that leaves {left} B, fewer than" in failed.failure
     shown = shell("collcast show run.h5").stdout
     assert "failed: all_reduce nccl float32 4M on 2 ranks: rank 0: buffers" in shown
     again = shell("collcast run --resume run.h5", COLLCAST_STUB=str(gpu_stub), STUB_DELAY_US="50")
@@ -148,10 +150,23 @@ def test_a_size_that_cannot_be_pinned_is_recorded(
     assert [m.case.message_bytes for m in campaign.failed] == [4 << 20]
 
 
+@pytest.mark.parametrize("registration", ["none", "window"])
+def test_a_size_that_no_device_holds_is_recorded(
+    shell: Any, gpu_stub: Path, tmp_path: Path, registration: str
+) -> None:
+    arguments = f"all_reduce --ranks 2 --sizes 4K,2G --transport nccl --registration {registration}"
+    done = run(shell, gpu_stub, arguments)
+    assert done.returncode == 0, done.stderr
+    (failed,) = read_campaign(tmp_path / "run.h5").failed
+    reason = {"none": "out of memory (CUDA error 2)", "window": "NCCL result 1"}[registration]
+    assert failed.case.message_bytes == 2 << 30
+    assert reason in failed.failure
+
+
 def test_no_room_at_all_is_one_line(shell: Any, gpu_stub: Path) -> None:
     done = run(
         shell, gpu_stub, "all_reduce --ranks 2 --sizes 4M --transport nccl",
-        STUB_MEMORY_BYTES="3000000",
+        STUB_MEMORY_BYTES=str(ROOM + 3_000_000),
     )  # fmt: skip
     assert done.returncode == 1
     assert "no device memory for 2 x 4194304 B" in done.stderr

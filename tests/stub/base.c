@@ -62,14 +62,19 @@ static struct { char *first; size_t bytes; enum kind kind; } ranges[RANGES];
 static size_t used[2];
 static pthread_mutex_t memory = PTHREAD_MUTEX_INITIALIZER;
 
+size_t stub_free(enum kind kind) {
+  const char *limit = kind == DEVICE ? "STUB_MEMORY_BYTES" : "STUB_PINNED_BYTES";
+  double left = stub_number(limit, 1 << 30) - (double)used[kind];
+  return left > 0 ? (size_t)left : 0;
+}
+
 int stub_allocate(void **pointer, size_t bytes, enum kind kind) {
   int code = OUT_OF_MEMORY;
   pthread_mutex_lock(&memory);
   for (int i = 0; i < RANGES && code; i++) {
     if (ranges[i].first)
       continue;
-    const char *limit = kind == DEVICE ? "STUB_MEMORY_BYTES" : "STUB_PINNED_BYTES";
-    if (used[kind] + bytes > stub_number(limit, 1 << 30))
+    if (bytes > stub_free(kind))
       break;
     if (posix_memalign(pointer, 4096, bytes ? bytes : 1))
       break;

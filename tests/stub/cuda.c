@@ -12,6 +12,11 @@ int cuMemAlloc_v2(void **pointer, size_t bytes) {
   int code = NOTE((int64_t)bytes);
   return code ? code : stub_allocate(pointer, bytes, DEVICE);
 }
+int cuMemGetInfo_v2(size_t *free, size_t *total) {
+  *free = stub_free(DEVICE);
+  *total = *free;
+  return SUCCESS;
+}
 int cuMemHostAlloc(void **pointer, size_t bytes, unsigned flags) {
   (void)flags;
   return stub_allocate(pointer, bytes, PINNED);

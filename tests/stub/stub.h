@@ -34,6 +34,7 @@ bool stub_is_stream(const stream *s);
 /* Takes over `argument`, which came from malloc; returns a CUresult. */
 int stub_queue(stream *s, work what, void *argument, bool moves);
 int stub_allocate(void **pointer, size_t bytes, enum kind kind); /* returns a CUresult */
+size_t stub_free(enum kind kind); /* bytes that nobody has */
 int stub_release(void *pointer, enum kind kind);
 bool stub_inside(const void *pointer, size_t bytes, enum kind kind);
 double stub_number(const char *variable, double otherwise);
