@@ -107,6 +107,10 @@ class NcclLibrary:
             raise TransportError(f"nccl: ncclMemAlloc: found {self.describe(code)}")
         return int(pointer.value or 0)
 
+    def free(self, pointer: int) -> None:
+        """Give back memory of `allocate`."""
+        self._library.ncclMemFree(ctypes.c_void_p(pointer))
+
     def register(self, communicator: int, pointer: int, size_bytes: int, kind: str) -> None:
         """Register memory: kind ``buffer`` (local) or ``window`` (symmetric; collective)."""
         handle = ctypes.c_void_p()

@@ -8,6 +8,8 @@ ones do for plain buffers. RCCL has the same symbols; it was never tried.
 
 from __future__ import annotations
 
+import ctypes
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from ...native import Step
@@ -23,6 +25,8 @@ from ..support import NCCL_REDUCES, refusal
 from .memcpy import device_copy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -167,7 +171,7 @@ class NcclTransport:
 
     def allocate(self, size_bytes: int) -> Any:
         """Return memory that can be registered as a window, an array of uint8."""
-        return _wrap(self._library.allocate(size_bytes), size_bytes)
+        return _wrap(self._library.allocate(size_bytes), size_bytes, self._library.free)
 
     def register(self, regions: tuple[Any, ...], kind: str) -> None:
         """Make buffers known to NCCL. Collective.
@@ -239,17 +243,19 @@ class NcclTransport:
         return Step(self._library.address(function), chosen, "timed")
 
 
-def _wrap(pointer: int, size_bytes: int) -> Any:
-    """An array on memory that NCCL allocated; it stays until the process ends."""
+def _wrap(pointer: int, size_bytes: int, free: Callable[[int], None]) -> Any:
+    """An array on memory that NCCL allocated, freed when the last view of it is gone."""
+    region = (ctypes.c_uint8 * size_bytes).from_address(
+        pointer
+    )  # not touched: it may be a device's
+    weakref.finalize(region, free, pointer).atexit = False
     if stub_path():
-        import ctypes
-
         import numpy as np
 
-        return np.ctypeslib.as_array((ctypes.c_uint8 * size_bytes).from_address(pointer))
+        return np.ctypeslib.as_array(region)
     import cupy
 
-    memory = cupy.cuda.UnownedMemory(pointer, size_bytes, owner=None)
+    memory = cupy.cuda.UnownedMemory(pointer, size_bytes, owner=region)
     array = cupy.ndarray((size_bytes,), cupy.uint8, cupy.cuda.MemoryPointer(memory, 0))
     array[...] = 0
     return array

@@ -163,6 +163,15 @@ def test_a_size_that_no_device_holds_is_recorded(
     assert reason in failed.failure
 
 
+def test_windows_that_do_not_fit_are_given_back(shell: Any, gpu_stub: Path, tmp_path: Path) -> None:
+    """Else there would be no room for the smaller size either."""
+    arguments = "all_reduce --ranks 2 --sizes 4K,4M --transport nccl --registration window"
+    done = run(shell, gpu_stub, arguments, STUB_MEMORY_BYTES=str(ROOM + 3_000_000))
+    assert done.returncode == 0, done.stderr
+    (measured,) = read_campaign(tmp_path / "run.h5").measurements
+    assert measured.case.message_bytes == 4096
+
+
 def test_no_room_at_all_is_one_line(shell: Any, gpu_stub: Path) -> None:
     done = run(
         shell, gpu_stub, "all_reduce --ranks 2 --sizes 4M --transport nccl",
