@@ -9,7 +9,7 @@ A domain of inner_t ranks must send sent_t bytes into tier t (n the message, N =
     all_to_all                                inner_t n (P - inner_t)/P
     all_gather, reduce_scatter, gather, ...   n (N-1)/N
     broadcast, reduce, point-to-point         n
-    barrier                                   0
+    barrier, copy                             0
 
 `low` and `high` are the most favourable ends of a fabric's figures. Of all-to-all, the share
 (P - inner_t)/P of every rank's bytes crosses tier t. Without a fabric: light over 3 m, and
@@ -90,7 +90,7 @@ def least_out(collective: str, ranks: int, inner: int, *, reducing: bool = False
     `reducing` says that switches may add what passes them.
     """
     domains = ceil(ranks / inner)
-    if collective == "barrier":
+    if collective in {"barrier", "copy"}:
         return 0.0
     if collective in _WHOLE:
         return 1.0

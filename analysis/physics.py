@@ -6,7 +6,7 @@ reductions included (S the message, P the ranks)::
     all_reduce, broadcast, reduce, point-to-point                    S
     all_gather, reduce_scatter, all_to_all, gather, scatter          S (P - 1) / P
     all_to_allv                                  what its busiest rank sends or receives; else 0
-    barrier, or one rank                                             0
+    barrier, copy, or one rank                                       0
 
 A time that would need more than `CEILING_BYTES_PER_S` of one rank's link is marked
 ``suspect="physics"``: kept, counted, never fitted or scored.
@@ -40,7 +40,7 @@ def least_bytes(
     collective: str, ranks: NDArray[np.int64], message_bytes: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return what one rank must send or receive at least, in bytes; shape (row,)."""
-    if collective in {"barrier", "all_to_allv"}:
+    if collective in {"barrier", "copy", "all_to_allv"}:
         return np.zeros(len(ranks))
     whole = message_bytes.astype(np.float64)
     share = (ranks - 1) / ranks if collective in _PARTS else np.minimum(ranks - 1, 1)

@@ -32,7 +32,7 @@ SUFFIXES = (".png", ".svg", ".pdf")
 MOST_SERIES = 6
 """Series that one picture holds; more are unreadable."""
 
-_MARK_NAMES = {"copy": "copy: one rank", "ranks_per_gpu": "several ranks on one GPU"}
+_MARK_NAMES = {"copy": "copy: within one memory", "ranks_per_gpu": "several ranks on one GPU"}
 _STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture everywhere
     "font.size": 9.0,

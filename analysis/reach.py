@@ -2,9 +2,11 @@
 
     percent = 100 (bytes / rate) / time
 
-One rank: the message, at the highest message / time of one rank in the file, a ``copy``. Several:
-the highest message / time of a point-to-point operation in the file on the same transport, memory
-and labels, and on as many hosts (one, or several), for
+One rank out of place: the message, at the highest message / time of a ``copy`` in the file that is
+at least as large (or of the largest there is), on the same transport, memory and labels; memory is
+faster where less of it is touched. In place nothing need be moved. Several: the highest message /
+time of a point-to-point operation in the file on the same transport, memory and labels, and on as
+many hosts (one, or several), for
 
     point-to-point algorithms   the bytes of the bus bandwidth: 2 n (P-1)/P for all-reduce, ...
     in-network reduction        what a rank must send or receive at least (`physics.least_bytes`);
@@ -38,19 +40,35 @@ __all__ = ["Reach", "Reference", "reach_of", "references_of"]
 _POINT_TO_POINT = frozenset({"send_recv", "ping_pong", "unidirectional", "pingpong"})
 _IN_NETWORK = re.compile("nvls|collnet|sharp", re.IGNORECASE | re.ASCII)
 
-_Place = tuple[str, str, str, tuple[str, ...], int]
+_Place = tuple[str, str, str, tuple[str, ...], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """The best rate that a file holds for one way of communicating."""
+    """The best rates that a file holds for one way of communicating."""
 
     name: str
     """``copy``, or the point-to-point operation."""
 
-    bytes_per_s: float
-    message_bytes: int
-    """Where it was reached."""
+    rates: Mapping[int, float]
+    """Message in bytes -> message / time, in bytes/s."""
+
+    @property
+    def message_bytes(self) -> int:
+        """Where the highest was reached."""
+        return max(self.rates, key=self.rates.__getitem__)
+
+    @property
+    def bytes_per_s(self) -> float:
+        """The highest."""
+        return self.rates[self.message_bytes]
+
+    def rate_for(self, message_bytes: int) -> float:
+        """Return what bounds a message: see the head of this file."""
+        if self.name != "copy":
+            return self.bytes_per_s
+        least = min(message_bytes, max(self.rates))
+        return max(rate for size, rate in self.rates.items() if size >= least)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,21 +82,20 @@ class Reach:
 
 def references_of(rows: Iterable[Row]) -> dict[_Place, Reference]:
     """Return the best rates of rows that can be trusted, by where they hold."""
-    found: dict[_Place, Reference] = {}
+    found: dict[_Place, dict[str, dict[int, float]]] = {}
     for row in rows:
-        single = row.ranks == 1
         if row.suspect or row.wrong > 0 or not (row.median_s > 0 and row.message_bytes > 0):
             continue
-        if not single and row.key.collective not in _POINT_TO_POINT:
-            continue
-        rate = row.message_bytes / row.median_s
-        best = found.get(_place(row))
-        if best is None or rate > best.bytes_per_s:
-            name = "copy" if single else row.key.collective
-            found[_place(row)] = Reference(
-                name=name, bytes_per_s=rate, message_bytes=row.message_bytes
-            )
-    return found
+        name = row.key.collective
+        if name == "copy" or (row.ranks > 1 and name in _POINT_TO_POINT):
+            rates = found.setdefault(_place(row), {}).setdefault(name, {})
+            rate = row.message_bytes / row.median_s
+            rates[row.message_bytes] = max(rate, rates.get(row.message_bytes, 0.0))
+    every = {
+        place: [Reference(name=name, rates=rates) for name, rates in named.items()]
+        for place, named in found.items()
+    }
+    return {place: max(some, key=lambda one: one.bytes_per_s) for place, some in every.items()}
 
 
 def reach_of(
@@ -94,20 +111,23 @@ def reach_of(
     """
     if not (row.median_s > 0 and row.message_bytes > 0):
         return None
-    if fabric is not None and row.ranks > 1:
+    local = row.ranks == 1 or row.key.collective == "copy"
+    if local and row.key.placement == "in_place":
+        return None
+    if fabric is not None and not local:
         return _by_fabric(row, fabric)
     reference = references.get(_place(row))
     if reference is None:
         return None
     name, needed = reference.name, float(row.message_bytes)
-    if row.ranks > 1:
+    if not local:
         needed = row.bus_bytes
         if _IN_NETWORK.search(row.key.algorithm):
             name = f"switch at {name}"
             needed = _least(row)
         elif row.key.collective == "all_reduce":
             name = f"ring at {name}"
-    percent = 100 * needed / reference.bytes_per_s / row.median_s
+    percent = 100 * needed / reference.rate_for(row.message_bytes) / row.median_s
     return Reach(percent=percent, bound=name) if np.isfinite(percent) else None
 
 
@@ -125,7 +145,12 @@ def _least(row: Row) -> float:
 
 
 def _place(row: Row) -> _Place:
-    """Where a rate holds: hosts count as one, several (2), or not known (-1)."""
+    """Where a rate holds: system, transport, memory, labels, and on how many ranks or hosts."""
     key = row.key
-    spread = 0 if row.ranks == 1 else min(row.hosts, 2)
-    return key.system, key.transport, key.memory, row.labels, spread
+    if row.ranks == 1:
+        where = "on one rank"
+    elif key.collective == "copy":
+        where = f"on {row.ranks} ranks at once"
+    else:
+        where = {-1: "on several ranks", 1: "on one host"}.get(row.hosts, "across hosts")
+    return key.system, key.transport, key.memory, row.labels, where

@@ -10,8 +10,9 @@ stamps: never instead of them.
              everything is queued behind a gate: the distance of the events holds no launch
     graph    record first | launch a graph of k operations | record last, wait for the stream
 
-The bars are the starts of the groups ``timed`` and ``complete``. The gate waits until a word of
-pinned memory is 1, and it is 0 again before the next sample, whose stream is idle by then.
+The bars are the starts of the groups ``timed`` and ``complete``. The gate is shut again before the
+next sample, whose stream is idle by then. Single operations, for verification, have no gate: the
+first of its kind connects ranks and loads kernels, which may wait for all streams of the device.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..native import BUILTINS, Step, run
-from .errors import TransportError
+from ..native import Step, run
+from .gate import Gate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Arrangement", "DeviceTimer", "Queue", "plain"]
 
 _READINGS = 200  # pairs of events; back to back they differ by a few steps of the device's timer
-_AT_LEAST = 0  # CU_STREAM_WAIT_VALUE_GEQ
-_SPIN = """
-extern "C" __global__ void spin(const volatile int *word) { while (*word == 0) { } }
-"""  # the gate where the driver refuses to wait for memory; never run so far
 _ROWS = 1 << 14  # samples of one run of the loop whose times the timer holds
 
 
@@ -93,9 +90,8 @@ class Queue:
         self.driver = driver
         self.stream = driver.create_stream()
         self._timer = DeviceTimer(driver)
-        self._word = driver.pinned(8).view(np.int64)  # its lower half is what the device reads
+        self._gate = Gate(driver, self.stream)
         self._graphs: list[int] = []
-        self._spin: _SpinKernel | None = None
 
     def arrange(self, operation: tuple[Step, ...], protocol: Protocol) -> Arrangement:
         """Return how an operation is timed by a protocol.
@@ -106,6 +102,8 @@ class Queue:
             Group ``timed``; they queue work on the stream and return.
         """
         if protocol.mode == "graph":
+            run(operation, *np.zeros((2, 1), np.int64))  # connects ranks, which no graph can hold
+            self.driver.synchronise(self.stream)
             return replace(
                 self._enclosed(self._launch(operation, protocol.batch), 1),
                 once=self._enclosed(self._launch(operation, 1), 1).steps,
@@ -130,7 +128,7 @@ class Queue:
 
     def release(self) -> None:
         """Open the gate for good, so that nothing waits behind it any more."""
-        self._word[0] = 1
+        self._gate.release()
 
     def forget_graphs(self) -> None:
         """Free the graphs of the case that ended."""
@@ -156,30 +154,17 @@ class Queue:
         return Arrangement(steps, steps, loops, self._timer)
 
     def _gated(self, operation: tuple[Step, ...]) -> Arrangement:
-        word, store = self._word.ctypes.data, BUILTINS["store"]
         steps = (
-            Step(store, (word, 0), "before"),
-            self._gate(),
+            self._gate.shut(),
+            self._gate.hold(),
             self._record(self._timer.first, "before"),
             *(replace(step, group="before") for step in operation),
             self._record(self._timer.last, "before"),
-            Step(store, (word, 1), "timed"),
+            self._gate.open(),
             self._wait(),
             self._timer.step,
         )
-        return Arrangement(steps, steps, 1, self._timer)
-
-    def _gate(self) -> Step:
-        """What holds the stream until the word is 1; a kernel that spins where CUDA refuses."""
-        self.release()
-        wait = self.driver.address("cuStreamWaitValue32_v2", "cuStreamWaitValue32")
-        words = (self.stream, self.driver.device_pointer(self._word.ctypes.data), 1, _AT_LEAST)
-        if self.driver.try_call(wait, *words) == 0:
-            return Step(wait, words, "before")
-        if self._spin is None:
-            self._spin = _SpinKernel(words[1])
-        launch = self.driver.address("cuLaunchKernel")
-        return Step(launch, self._spin.arguments(self.stream), "before")
+        return Arrangement(steps, self._enclosed(operation, 1).steps, 1, self._timer)
 
     def _launch(self, operation: tuple[Step, ...], count: int) -> tuple[Step, ...]:
         """The launch of a graph of `count` operations."""
@@ -193,25 +178,3 @@ class Queue:
 
     def _wait(self) -> Step:
         return Step(self.driver.address("cuStreamSynchronize"), (self.stream,), "complete")
-
-
-class _SpinKernel:
-    """One thread that reads a word until it is not 0, and the arguments of its launch."""
-
-    def __init__(self, word: int) -> None:
-        try:
-            import cupy
-
-            self._kernel = cupy.RawKernel(_SPIN, "spin")
-            self._function = int(self._kernel.kernel.ptr)
-        except Exception as error:  # no CuPy, or it cannot compile
-            raise TransportError(
-                "gate: found that the driver refuses cuStreamWaitValue32 and no CuPy to spin with "
-                f"({' '.join(str(error).split())}), expected either; --metric host needs none"
-            ) from error
-        self._word = np.array([word], np.int64)
-        self._pointers = np.array([self._word.ctypes.data], np.int64)  # of the parameters
-
-    def arguments(self, stream: int) -> tuple[int, ...]:
-        """Arguments of cuLaunchKernel: function, grid, block, shared bytes, stream, parameters."""
-        return (self._function, 1, 1, 1, 1, 1, 1, 0, stream, self._pointers.ctypes.data, 0)

@@ -114,6 +114,11 @@ class Board:
         self._words[1:4] = case, 0, 0
         self._write_text(0, operation)
 
+    def doing(self) -> str:
+        """Return what `begin` was told last, and who this is."""
+        text = self._map[8 * _WORDS : 8 * _WORDS + _TEXT_BYTES].rstrip(b"\0").decode()
+        return f"{text}: rank {self._path.name.removeprefix('rank-')}"
+
     def rest(self) -> None:
         """Say that the loop was left."""
         self._words[2] = 0

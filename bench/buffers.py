@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .case import Case
     from .pattern import Verdict
 
-__all__ = ["BufferPool", "Buffers", "pointer_of", "wait_for"]
+__all__ = ["BufferPool", "Buffers", "lay_out", "pointer_of", "wait_for"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,17 +80,7 @@ class BufferPool:
 
     def buffers(self, case: Case, rank: int, ranks: int) -> Buffers:
         """Return the arrays of a case on a rank, of its storage dtype, shape (elements,)."""
-        sent, received = send_elements(case, ranks, rank), receive_elements(case, ranks, rank)
-        size = region_bytes(case, ranks)
-        first, second = (region[:size].view(case.storage_dtype) for region in self.regions)
-        scratch = self._scratch_of(case)
-        if case.placement == "out_of_place":
-            return Buffers(first[:sent], second[:received], scratch=scratch)
-        offset = rank * sent if TABLE[case.collective].sends_block else 0
-        start = rank * received if _receives_own_block(case) else 0
-        return Buffers(
-            second[offset : offset + sent], second[start : start + received], True, scratch
-        )
+        return lay_out(case, rank, ranks, self.regions, self._scratch_of(case))
 
     def _scratch_of(self, case: Case) -> Any:
         if case.algorithm == NATIVE:
@@ -98,6 +88,20 @@ class BufferPool:
         if self._scratch is None:
             self._scratch = self._allocate(self._size)
         return self._scratch[: case.message_bytes]
+
+
+def lay_out(
+    case: Case, rank: int, ranks: int, regions: tuple[Any, Any], scratch: Any = None
+) -> Buffers:
+    """Return the arrays of a case on a rank at the beginnings of two regions, arrays of uint8."""
+    sent, received = send_elements(case, ranks, rank), receive_elements(case, ranks, rank)
+    size = region_bytes(case, ranks)
+    first, second = (region[:size].view(case.storage_dtype) for region in regions)
+    if case.placement == "out_of_place":
+        return Buffers(first[:sent], second[:received], scratch=scratch)
+    offset = rank * sent if TABLE[case.collective].sends_block else 0
+    start = rank * received if _receives_own_block(case) else 0
+    return Buffers(second[offset : offset + sent], second[start : start + received], True, scratch)
 
 
 def _receives_own_block(case: Case) -> bool:

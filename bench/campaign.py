@@ -10,7 +10,8 @@ from .algorithms import NATIVE
 from .board import IDLE
 from .case import PAIRS
 from .clock import CommonClock
-from .measure import Session, measure_groups, operation_of
+from .errors import DeviceMemoryError
+from .measure import Session, labels_in, measure_groups, operation_of
 from .pairs import measure_pairs, rounds_of
 from .room import failed_measurement, make_room
 from .sample import Launch
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["in_order", "labels_of", "run_sweep"]
 
 
+def _nothing(*_: object) -> None:
+    """Close, or heed, nothing."""
+
+
 def run_sweep(
     communicator: Any,
     cases: tuple[Case, ...],
@@ -51,6 +56,7 @@ def run_sweep(
     fresh: bool = False,
     group: Any = None,
     load: Load | None = None,
+    heed: Callable[..., None] = _nothing,
 ) -> dict[Case, str]:
     """Measure `cases` in the order of `in_order`, and append each to `path`. Collective.
 
@@ -69,20 +75,24 @@ def run_sweep(
     group : communicator of the operations, where several groups measure at once; its ranks are a
         block of `communicator`
     load : the aggressors of the cases that have a load; concurrent groups need none
+    heed : is given the transports that may fail while their operations are waited for, as
+        `Watchdog.heed` takes them
     """
     hosts = environment.location.host[: communicator.size]
     group = group or communicator
     first = communicator.rank // group.size * group.size
     own_hosts = hosts[first : first + group.size]
+    together = None if group is communicator else communicator
     transports = {
-        name: open_transport(name, group, own_hosts, protocol.staging_chunk_bytes)
+        name: open_transport(name, group, own_hosts, protocol.staging_chunk_bytes, together)
         for name in sorted({case.transport for case in cases})
     }
+    heed(*(one for one in transports.values() if hasattr(one, "failure")))
     environment = change(environment, **_library_facts(transports))
     pool, failed = _buffers(communicator, group.size, cases, transports, protocol.registration)
     session = Session(
         communicator=group,
-        together=None if group is communicator else communicator,
+        together=together,
         transports=transports,
         pool=pool,
         protocol=protocol,
@@ -93,7 +103,8 @@ def run_sweep(
         board=board,
     )
     fitting = [case for case in cases if case not in failed]
-    _refuse(fitting, session)
+    failed |= _refuse(fitting, session)
+    fitting = [case for case in fitting if case not in failed]
     if protocol.synchronisation == "window":
         session.clock.learn_drift()
     if communicator.rank == 0:
@@ -103,7 +114,7 @@ def run_sweep(
     alone = _pair_labels(session.labels, environment, protocol)
     done = 0
     for case, reason in failed.items() if communicator.rank == 0 else ():
-        labels, ranks = session.labels, group.size
+        labels, ranks = labels_in(case, session.labels), group.size
         append_measurement(path, failed_measurement(case, launch, ranks, labels, reason))
         done += 1
         progress(done, case)
@@ -123,6 +134,7 @@ def run_sweep(
                 progress(done, measured.case)
     if load:
         load.close()
+    heed()
     for transport in transports.values():
         getattr(transport, "close", _nothing)()
     return failed
@@ -142,19 +154,24 @@ def _measure_round(
     return [change(measurement, load_bytes_per_s=rate) for measurement in found]
 
 
-def _refuse(cases: list[Case], session: Session) -> None:
-    """Refuse what a transport cannot do before anything is measured."""
-    communicator = session.communicator
+def _refuse(cases: list[Case], session: Session) -> dict[Case, str]:
+    """Refuse what a transport cannot do before anything is measured.
+
+    Returns why which cases have no room for what the transport needs; the same on all ranks.
+    """
+    communicator, together = session.communicator, session.together or session.communicator
+    full: dict[Case, str] = {}
     for case in cases:
         if case.collective in PAIRS:
             open_pair(case.transport, communicator, session.protocol.batch)
             continue
         buffers = session.pool.buffers(case, communicator.rank, communicator.size)
-        operation_of(case, session, buffers)
-
-
-def _nothing() -> None:
-    """Close nothing."""
+        try:
+            operation_of(case, session, buffers)
+        except DeviceMemoryError as error:
+            full[case] = f"rank {together.rank}: {error}"
+    every: list[dict[Case, str]] = together.allgather(full)
+    return {case: text for found in reversed(every) for case, text in found.items()}
 
 
 def _resolution_s(environment: Environment, protocol: Protocol) -> float:

@@ -21,7 +21,7 @@ from ..native import run
 from .buffers import BufferPool
 from .case import Case
 from .checker import Checker
-from .device import bind, device_count
+from .device import bind, expect_device
 from .errors import TransportError
 from .launcher import find_launcher
 from .mpi import load_mpi
@@ -55,10 +55,7 @@ def expect_device_pointers() -> None:
     TransportError
         If it cannot, or there is no device.
     """
-    if device_count() == 0:
-        raise TransportError(
-            "memory: found no CUDA device that CuPy can use, expected one for --memory device"
-        )
+    expect_device()
     found = try_device_pointers()
     if not found.fine:
         raise TransportError(

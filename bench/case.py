@@ -34,9 +34,11 @@ COLLECTIVES = (
     "unidirectional",
     "bidirectional",
     "barrier",
+    "copy",
     "noise",
 )
-"""Names of what can be measured; ``noise`` is no communication but a fixed quantum of work."""
+"""Names of what can be measured. No communication are ``copy``, from the send to the receive buffer
+of every rank, and ``noise``, a fixed quantum of work."""
 
 SIZELESS = frozenset({"barrier", "noise"})
 """Those without a message."""
@@ -168,6 +170,10 @@ class Case:
             raise CaseError(
                 f"case.placement: found {self.placement} for all_to_allv, expected out_of_place "
                 "(what a rank sends and what it receives differ in size)"
+            )
+        if self.collective == "copy" and self.placement != "out_of_place":
+            raise CaseError(
+                f"case.placement: found {self.placement} for copy, expected out_of_place"
             )
         self._check_pair()
 

@@ -10,6 +10,7 @@ message_bytes is the nccl-tests "size". P ranks; one block is message_bytes / P.
     broadcast       the message from the root; out of place, the root's stays in its send buffer
     send_recv       the message to the next rank and from the one before, around the ring
     ping_pong, unidirectional, bidirectional    the message between two ranks; transports/pair.py
+    copy            the message from the send to the receive buffer, on every rank for itself
     barrier, noise  no message
 """
 
@@ -72,6 +73,7 @@ TABLE = {
         Collective(name="unidirectional"),
         Collective(name="bidirectional"),
         Collective(name="barrier"),
+        Collective(name="copy"),
         Collective(name="noise"),
     )
 }

@@ -9,13 +9,14 @@ from typing import Any
 
 from .errors import CaseError, TransportError
 from .host import boot_id
+from .nccl import SHARING
 from .stub import STUB, stub_path
 
-__all__ = ["Device", "bind", "device_count"]
+__all__ = ["Device", "bind", "device_count", "expect_device"]
 
 
 _SHARING = {  # what NCCL >= 2.30 needs for several ranks on one GPU; read when it starts
-    "NCCL_MULTI_RANK_GPU_ENABLE": "1",
+    SHARING: "1",
     "NCCL_NVLS_ENABLE": "0",
     "NCCL_MAX_CTAS": "4",  # channels of all ranks must be resident at once, or they hang
 }
@@ -43,6 +44,21 @@ def device_count() -> int:
         return 0
 
 
+def expect_device() -> int:
+    """Return how many devices there are.
+
+    Raises
+    ------
+    TransportError
+        If there is none that CuPy can use.
+    """
+    if count := device_count():
+        return count
+    raise TransportError(
+        "memory: found no CUDA device that CuPy can use, expected one for --memory device"
+    )
+
+
 def bind(communicator: Any, ranks_per_gpu: int = 1) -> Device:
     """Make this rank use the device of its node-local number over `ranks_per_gpu`; collective.
 
@@ -58,11 +74,7 @@ def bind(communicator: Any, ranks_per_gpu: int = 1) -> Device:
             os.environ.setdefault(name, value)
     if stub_path():
         return Device(uuid=f"{STUB}-{communicator.rank}", name=STUB, driver=STUB)
-    count = device_count()
-    if count == 0:
-        raise TransportError(
-            "memory: found no CUDA device that CuPy can use, expected one for --memory device"
-        )
+    count = expect_device()
     import cupy
 
     # Not MPI's own groups of ranks that share memory: settings and containers make those smaller.
@@ -70,6 +82,7 @@ def bind(communicator: Any, ranks_per_gpu: int = 1) -> Device:
     local_rank = machines[: communicator.rank].count(machines[communicator.rank])
     number = local_rank // ranks_per_gpu % count
     cupy.cuda.Device(number).use()
+    cupy.cuda.runtime.free(0)  # makes the context, which before CUDA 12 only a call like this does
     properties = cupy.cuda.runtime.getDeviceProperties(number)
     version = cupy.cuda.runtime.driverGetVersion()
     device = Device(

@@ -50,21 +50,25 @@ class Driver:
             self._library = ctypes.CDLL(path)
         except OSError as error:
             raise TransportError(f"cuda: found no driver ({error}), expected {path}") from error
+        self._names: dict[int, str] = {}
 
     def address(self, *names: str) -> int:
         """Return the address of the first of these functions that the driver has."""
         for name in names:
             found = getattr(self._library, name, None)
             if found is not None:
-                return int(ctypes.cast(found, ctypes.c_void_p).value or 0)
+                address = int(ctypes.cast(found, ctypes.c_void_p).value or 0)
+                self._names[address] = name.removesuffix("_v2")
+                return address
         raise TransportError(f"cuda: found no {names[0]} in the driver, expected it")
 
-    def describe(self, code: int) -> str:
-        """Return the driver's text for an error code."""
+    def describe(self, code: int, function: int = 0) -> str:
+        """Return the driver's text for an error code, after the function's name if it is known."""
+        name = self._names.get(function, "")
         text = ctypes.c_char_p()
-        if self._code("cuGetErrorString", code, ctypes.byref(text)) or not text.value:
-            return f"CUDA error {code}"
-        return f"{text.value.decode(errors='replace')} (CUDA error {code})"
+        self._code("cuGetErrorString", code, ctypes.byref(text))
+        said = (text.value or b"unknown error").decode(errors="replace")
+        return f"{name}: {said} (CUDA error {code})" if name else f"{said} (CUDA error {code})"
 
     def try_call(self, address: int, *words: int) -> int:
         """Call a function of integer and pointer arguments; return its code."""
@@ -83,6 +87,12 @@ class Driver:
         self._call("cuInit", 0)
         self._call("cuDeviceGetCount", ctypes.byref(found))
         return found.value
+
+    def free_bytes(self) -> int:
+        """Return how much memory of the current device nobody has."""
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        self._call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        return free.value
 
     def create_stream(self) -> int:
         """Return a new stream that does not wait for the default one."""
@@ -110,8 +120,11 @@ class Driver:
 
     def pinned(self, size_bytes: int) -> NDArray[np.uint8]:
         """Return page-locked host memory that devices can read, zeroed."""
-        pointer = ctypes.c_void_p()
-        self._call("cuMemHostAlloc", ctypes.byref(pointer), max(size_bytes, 1), _MAPPED)
+        pointer, size = ctypes.c_void_p(), max(size_bytes, 1)
+        code = self._code("cuMemHostAlloc", ctypes.byref(pointer), size, _MAPPED)
+        if code == _OUT_OF_MEMORY:
+            raise DeviceMemoryError(size_bytes, self.describe(code), "pinned memory for")
+        self._check("cuMemHostAlloc", code)
         return self._array(int(pointer.value or 0), size_bytes, "cuMemFreeHost")
 
     def device_pointer(self, host: int) -> int:
@@ -142,6 +155,10 @@ class Driver:
         self._call("cuGraphDestroy", int(graph.value or 0))
         return executable
 
+    def load_kernel(self, ptx: bytes, name: str) -> int:
+        """Return a kernel of PTX text, compiled by the driver; it stays until the process ends."""
+        return self._made("cuModuleGetFunction", self._made("cuModuleLoadData", ptx), name.encode())
+
     def destroy_stream(self, stream: int) -> None:
         """Free a stream once what is queued on it is done."""
         self._call("cuStreamDestroy_v2", stream)
@@ -154,7 +171,7 @@ class Driver:
         """Free an executable graph."""
         self._call("cuGraphExecDestroy", executable)
 
-    def _made(self, name: str, *words: int) -> int:
+    def _made(self, name: str, *words: int | bytes) -> int:
         """Call a function whose first argument is where the new handle goes."""
         made = ctypes.c_void_p()
         self._call(name, ctypes.byref(made), *words)

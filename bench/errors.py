@@ -59,12 +59,12 @@ class MeasurementError(CollcastError, RuntimeError):
 
 
 class DeviceMemoryError(CollcastError, MemoryError):
-    """A device has no room for the buffers of a case; smaller cases may go on."""
+    """A device, or memory pinned for it, has no room for a case; smaller cases may go on."""
 
     exit_status = 1
 
-    def __init__(self, size_bytes: int, reason: str) -> None:
-        super().__init__(f"buffers: no device memory for 2 x {size_bytes} B ({reason})")
+    def __init__(self, size_bytes: int, reason: str, what: str = "device memory for 2 x") -> None:
+        super().__init__(f"buffers: no {what} {size_bytes} B ({reason})")
 
 
 class EnvironmentMismatchError(CollcastError, RuntimeError):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .protocol import Protocol
     from .transports import Transport
 
-__all__ = ["Session", "gather_sample", "measure", "measure_groups", "operation_of"]
+__all__ = ["Session", "gather_sample", "labels_in", "measure", "measure_groups", "operation_of"]
 
 _BLOCK_STAMPS = 1 << 18  # per gathering: 4 MiB of starts and stops, however many ranks there are
 
@@ -134,7 +134,7 @@ def measure_groups(case: Case, session: Session) -> list[Measurement]:
             busiest_bytes=(
                 busiest_bytes(case, communicator.size) if case.collective == "all_to_allv" else None
             ),
-            labels=(*session.labels, "loaded") if case.load else session.labels,
+            labels=labels_in(case, session.labels),
             suspect=taken.suspect,
             stopped_by=taken.stopped_by,
             missed_windows=taken.missed_windows,
@@ -143,6 +143,17 @@ def measure_groups(case: Case, session: Session) -> list[Measurement]:
         )
         for number, block in enumerate(blocks)
     ]
+
+
+def labels_in(case: Case, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a launch's labels with those that hold for a case of it.
+
+    >>> from collcast.bench.case import Case
+    >>> labels_in(Case(collective="copy", message_bytes=8), ("stub",))
+    ('copy', 'stub')
+    """
+    copies = ("copy",) if case.collective == "copy" else ()
+    return tuple(dict.fromkeys((*copies, *labels, *(("loaded",) if case.load else ()))))
 
 
 def operation_of(case: Case, session: Session, buffers: Buffers) -> tuple[Step, ...]:
@@ -169,9 +180,7 @@ def _sampler(session: Session, arrangement: Arrangement, checker: Checker) -> Sa
 
 
 def _verify_one(checker: Checker, session: Session, arrangement: Arrangement) -> None:
-    """Run one operation on known contents and look at its result."""
-    if checker.case.collective in SIZELESS:
-        return
+    """Run one operation on known contents and look at its result, where it has one."""
     checker.prepare()
     run(around(session.board, (), arrangement.once), *np.zeros((2, 1), np.int64))
     checker.check()

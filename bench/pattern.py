@@ -274,6 +274,8 @@ def _received(
         return index % per_peer, index // per_peer, 0
     if case.collective in _TO_THE_NEXT:
         return index, (rank - 1) % ranks, rank
+    if case.collective == "copy":
+        return index, rank, 0
     return index, case.root, 0
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .buffers import BufferPool
 from .collectives import region_bytes
+from .driver import open_driver
 from .errors import DeviceMemoryError
 from .sample import Measurement, Sample
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from .case import Case
 
 __all__ = ["failed_measurement", "make_room"]
+
+_WORKING_BYTES = 512 << 20
+"""What must be left on a device: verification works in chunks of 2 MiB with a dozen intermediate
+arrays, and NCCL takes some hundred MiB when it connects ranks, after the buffers are there."""
 
 
 def make_room(
@@ -57,9 +62,13 @@ def _try(
     size: int, memory: str, allocate: Callable[[int], Any] | None
 ) -> tuple[BufferPool | None, DeviceMemoryError | None]:
     try:
-        return BufferPool(size, memory, allocate), None
+        pool = BufferPool(size, memory, allocate)
     except DeviceMemoryError as error:
         return None, error.with_traceback(None)  # a traceback would keep what was allocated
+    if memory == "device" and (left := open_driver().free_bytes()) < _WORKING_BYTES:
+        reason = f"that leaves {left} B, fewer than the {_WORKING_BYTES} B that the rest needs"
+        return None, DeviceMemoryError(size, reason)
+    return pool, None
 
 
 def failed_measurement(

@@ -57,7 +57,7 @@ def default_statistic(protocol: Protocol) -> str:
 
 
 LABELS = {
-    "copy": "one rank: a copy inside one memory, no communication",
+    "copy": "a copy inside one memory, no communication: one rank, or the operation of that name",
     "loaded": "other ranks of the launch loaded the network meanwhile",
     "oversubscribed": "more ranks than cores",
     "ranks_per_gpu": "several ranks on one GPU",

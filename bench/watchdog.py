@@ -1,6 +1,7 @@
-"""Notice that nothing moves any more, and say who has not arrived.
+"""Notice that nothing moves any more, or that a library failed, and say who has not arrived.
 
 A thread of every rank looks at the rank's own board. It needs no MPI, for MPI may be what hangs.
+NCCL tells of a lost peer only to those who ask, while the operation waits for ever: it asks.
 """
 
 from __future__ import annotations
@@ -8,19 +9,31 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .board import STATES, Board, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Watchdog", "describe_board"]
+__all__ = ["Heeded", "Watchdog", "describe_board"]
 
 _LOOKS_PER_TIMEOUT = 20
 _TURN_S = 1.5  # rank 0 speaks first; should it be the one that is stopped, rank 1 does, then others
 _MOST_NAMED = 20
 _BETWEEN = 10  # times the timeout between operations
+
+
+class Heeded(Protocol):
+    """Something that may fail while the measurement waits for it."""
+
+    def failure(self) -> str:
+        """Return why it failed, "" while it has not; for any thread."""
+        ...
+
+    def abort(self) -> None:
+        """End it, whatever waits for it."""
+        ...
 
 
 class Watchdog:
@@ -32,15 +45,26 @@ class Watchdog:
     rank : other ranks than 0 wait a little longer, so that one speaks
     timeout_s : seconds
     alarm : called in the watchdog's thread; does not return to the measurement
+    fail : likewise, with the reason and what aborts it, once something heeded has failed
     """
 
     def __init__(
-        self, board: Board, rank: int, timeout_s: float, alarm: Callable[[], None]
+        self,
+        board: Board,
+        rank: int,
+        timeout_s: float,
+        alarm: Callable[[], None],
+        fail: Callable[[str, Callable[[], None]], None] | None = None,
     ) -> None:
-        self._board, self._alarm = board, alarm
+        self._board, self._alarm, self._fail = board, alarm, fail
+        self._heeded: tuple[Heeded, ...] = ()
         self._timeout_s = timeout_s + _TURN_S * min(rank, 2)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def heed(self, *heeded: Heeded) -> None:
+        """Ask these from now on, and no others, whether they have failed."""
+        self._heeded = heeded
 
     def __enter__(self) -> Watchdog:
         self._thread.start()
@@ -53,6 +77,10 @@ class Watchdog:
     def _watch(self) -> None:
         seen, since_s = self._board.snapshot(), time.monotonic()
         while not self._ended.wait(self._timeout_s / _LOOKS_PER_TIMEOUT):
+            for one in self._heeded:
+                if self._fail and (reason := one.failure()):
+                    self._fail(reason, one.abort)
+                    return
             now = self._board.snapshot()
             if now != seen:
                 seen, since_s = now, time.monotonic()

@@ -81,8 +81,9 @@ def gpu_stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def old_gpu_stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same without ncclAlltoAll, as before NCCL 2.28."""
-    return _build_stub(tmp_path_factory.mktemp("stub") / "old.so", "-DSTUB_NO_ALLTOALL")
+    """The same without ncclAlltoAll (NCCL 2.28) and ncclCommSplit (2.18)."""
+    library = tmp_path_factory.mktemp("stub") / "old.so"
+    return _build_stub(library, "-DSTUB_NO_ALLTOALL", "-DSTUB_NO_SPLIT")
 
 
 def _build_stub(library: Path, *flags: str) -> Path:

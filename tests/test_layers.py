@@ -26,7 +26,8 @@ ORDER = [
     ["bench.collectives"],
     ["bench.pattern", "bench.support"],
     ["bench.mpi", "bench.buffers", "bench.checker", "bench.sweep"],
-    ["bench.nccl", "bench.arrangement"],
+    ["bench.nccl", "bench.gate"],
+    ["bench.arrangement"],
     ["bench.transports", "bench.device", "bench.groups", "bench.world"],
     ["bench.canary"],
     [

@@ -240,14 +240,13 @@ def _print_references(
         return
     if fabric_name:
         click.echo(f"bounds of several ranks: what {fabric_name} allows at best")
-    for (system, transport, memory, labels, spread), found in references.items():
+    for (system, transport, memory, labels, where), found in references.items():
         if fabric_name and found.name != "copy":
             continue
-        where = {0: "", 1: " on one host", 2: " across hosts"}.get(spread, "")
         whose = " ".join(filter(None, (system, transport, memory, *(set(labels) - {"copy"}))))
         rate = _digits(found.bytes_per_s * 1e-9)
         size = format_bytes(found.message_bytes)
-        click.echo(f"bound {found.name}, {whose}{where}: {rate} GB/s, measured at {size}")
+        click.echo(f"bound {found.name}, {whose} {where}: {rate} GB/s, measured at {size}")
 
 
 def _reached(reach: Reach | None) -> str:

@@ -70,6 +70,11 @@ def check_queued(given: dict[str, Any], transports: tuple[str, ...]) -> None:
                 f"{name}: found {found} over {','.join(transports)}, expected --transport nccl "
                 "alone: the others do not queue on a stream"
             )
+    if given["staging_chunk"] != "0" and "all_to_allv" in given["collectives"]:
+        raise CaseError(
+            f"staging-chunk: found {given['staging_chunk']} for all_to_allv, expected 0: a chunk "
+            "is the same part of every block, and its blocks differ in length"
+        )
     if given["staging_chunk"] != "0" and "staged" not in transports:
         raise CaseError(
             f"staging-chunk: found {given['staging_chunk']} over {','.join(transports)}, expected "

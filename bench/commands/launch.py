@@ -65,6 +65,10 @@ def launch_all(options: Options, ctx: click.Context) -> int:
     if not options.resume:
         refuse_existing(options)
     launcher = find_launcher()
+    if options.fields["memory"] == "device":
+        from ..device import expect_device
+
+        expect_device()
     if options.device_pointers:
         from ..canary import expect_device_pointers
 

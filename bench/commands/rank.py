@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,18 +196,20 @@ def _measure_on(
 
     def guard() -> Watchdog:
         return Watchdog(
-            board, part.launch.rank, options.timeout_s, lambda: _end_hang(folder, options)
-        )
+            board, part.launch.rank, options.timeout_s, lambda: _end_hang(folder, options),
+            partial(_end_failed, board),
+        )  # fmt: skip
 
     if part.measuring is None:
         load_network(part.launch, part.group, board, guard)
         return
     observer = open_observer(part.measuring, environment.location, monitor)
-    with guard():
+    with guard() as watchdog:
         failed = run_sweep(
             part.measuring, cases, protocol, environment, options.output, launch, show, board,
             observer=observer, fresh=options.force and launch == 0, group=part.group,
             load=Load(part.launch, measuring) if measuring < ranks else None,
+            heed=watchdog.heed,
         )  # fmt: skip
         part.measuring.Barrier()
     if failed and part.launch.rank == 0:
@@ -276,6 +280,18 @@ def _end_hang(folder: Path, options: Options) -> None:
     for line in describe_board(read_board(folder), silent_s=options.timeout_s / 2):
         click.echo(f"  {line}", err=True)
     os._exit(HUNG)
+
+
+def _end_failed(board: Board, reason: str, abort: Callable[[], None]) -> None:
+    """Say what a library told of an operation that never ends, and end the job; the file is safe.
+
+    Every rank that was told says so. Aborting may wait for ranks that are gone: not for long.
+    """
+    click.echo(f"collcast: {board.doing()}: {reason}; finished cases are kept", err=True)
+    aborting = threading.Thread(target=abort, daemon=True)
+    aborting.start()
+    aborting.join(_TOGETHER_S)
+    os._exit(MeasurementError.exit_status)
 
 
 def _prepare_output(world: Any, options: Options, held: ExitStack) -> int:

@@ -178,7 +178,8 @@ def run(ctx: click.Context, /, **given: Any) -> int:
     COLLECTIVE is all_reduce, all_to_all, all_to_allv, all_gather, reduce_scatter, broadcast,
     send_recv (around the ring) or barrier; between two ranks ping_pong (half the round trip),
     unidirectional or bidirectional (--batch messages at once); or pairs, a ping_pong between every
-    two ranks; or noise, alone: a fixed quantum of work that shows what the machine takes from it.
+    two ranks; or copy, from every rank's send to its receive buffer: the bound of one rank; or
+    noise, alone: a fixed quantum of work that shows what the machine takes from it.
 
     Under mpirun this process is one rank, and of --ranks every number is measured in turn while the
     other ranks sleep. Otherwise mpirun is started once per number of --ranks.

@@ -8,14 +8,13 @@ from ..canary import try_device_pointers
 from ..device import device_count
 from ..driver import open_driver
 from ..errors import CollcastError, TransportError
-from ..nccl import open_provider
+from ..nccl import FIRST_SHARING, open_provider
 from ..stub import STUB_VARIABLE, stub_path
 from .check import Check
 
 __all__ = ["check_gpu"]
 
 _EXTRA = 'pip install "collcast[cuda12]" or "collcast[cuda13]"'
-_SHARING = (2, 30)  # first NCCL that lets several ranks share a GPU
 
 
 def check_gpu() -> list[Check]:
@@ -59,7 +58,7 @@ def _check_nccl() -> Check:
         return Check(name="nccl", state="missing", detail=str(error), fix=f"for a GPU: {_EXTRA}")
     detail = f"{version} through {provider.name}, {provider.library.path}"
     major, minor = version.split(".")[:2]
-    if (int(major), int(minor)) < _SHARING:
+    if (int(major), int(minor)) < FIRST_SHARING:
         detail += "; one rank per GPU (several need 2.30)"
     return Check(name="nccl", state="ok", detail=detail)
 

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from .communicator import NcclCommunicator, open_communicator, open_provider
+from .communicator import (
+    FIRST_SHARING,
+    SHARING,
+    NcclCommunicator,
+    open_communicator,
+    open_provider,
+)
 from .library import NcclLibrary
 
-__all__ = ["NcclCommunicator", "NcclLibrary", "open_communicator", "open_provider"]
+__all__ = [
+    "FIRST_SHARING",
+    "SHARING",
+    "NcclCommunicator",
+    "NcclLibrary",
+    "open_communicator",
+    "open_provider",
+]

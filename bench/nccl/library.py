@@ -13,6 +13,7 @@ from ..errors import DeviceMemoryError, TransportError
 __all__ = ["NcclLibrary", "UniqueId"]
 
 _SYMMETRIC = 1  # NCCL_WIN_COLL_SYMMETRIC
+_IN_PROGRESS = 7  # ncclInProgress
 _CUDA_ERROR = 1  # ncclUnhandledCudaError: what ncclMemAlloc returns where there is no room
 
 
@@ -81,6 +82,12 @@ class NcclLibrary:
         more = f": {' '.join(last.split())}" if last.strip() else ""
         return f"{text} (NCCL result {code}){more}"
 
+    def asynchronous_error(self, communicator: int) -> str:
+        """Return what went wrong since an operation was queued, "" if nothing did."""
+        code = ctypes.c_int()
+        self.call("ncclCommGetAsyncError", communicator, ctypes.byref(code))
+        return "" if code.value in {0, _IN_PROGRESS} else self.describe(code.value, communicator)
+
     def call(self, function: str, *arguments: Any) -> None:
         """Call a function that returns a result code."""
         words = [ctypes.c_int64(a) if isinstance(a, int) else a for a in arguments]
@@ -99,6 +106,10 @@ class NcclLibrary:
         if code:
             raise TransportError(f"nccl: ncclMemAlloc: found {self.describe(code)}")
         return int(pointer.value or 0)
+
+    def free(self, pointer: int) -> None:
+        """Give back memory of `allocate`."""
+        self._library.ncclMemFree(ctypes.c_void_p(pointer))
 
     def register(self, communicator: int, pointer: int, size_bytes: int, kind: str) -> None:
         """Register memory: kind ``buffer`` (local) or ``window`` (symmetric; collective)."""

@@ -1,7 +1,7 @@
 """Ways through which ranks communicate, behind one small protocol.
 
 A transport turns a case into steps of a call plan; it never runs them. One whose calls only queue
-work also has `arrange` (how that is timed), `abort` and `close`.
+work also has `arrange` (how that is timed), `failure` (why it cannot end), `abort` and `close`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ class Transport(Protocol):
 
 
 def open_transport(
-    name: str, communicator: Any, hosts: Sequence[str] = (), staging_chunk_bytes: int = 0
+    name: str,
+    communicator: Any,
+    hosts: Sequence[str] = (),
+    staging_chunk_bytes: int = 0,
+    together: Any = None,
 ) -> Transport:
     """Return a transport on an mpi4py communicator.
 
@@ -45,6 +49,8 @@ def open_transport(
         Host of every rank, for algorithms that work node by node; empty where all share one.
     staging_chunk_bytes
         As `StagedTransport` takes it.
+    together
+        As `NcclTransport` takes it.
 
     Raises
     ------
@@ -62,5 +68,5 @@ def open_transport(
     if name == "nccl":
         from .nccl import NcclTransport
 
-        return NcclTransport(communicator)
+        return NcclTransport(communicator, together=together)
     raise TransportError(f"transport: found {name}, expected mpi, staged or nccl")

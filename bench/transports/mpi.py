@@ -14,6 +14,7 @@ from ..counts import counts_of, displacements
 from ..errors import TransportError
 from ..mpi import address_of, handle_of, load_mpi, needed_address
 from ..support import refusal
+from .memcpy import DeviceCopy, host_copy
 from .point_to_point import PointToPoint
 
 if TYPE_CHECKING:
@@ -85,12 +86,15 @@ class MpiTransport:
         self._kept: list[Any] = []  # derived types and counts must outlive their plans
         self._point_to_point = PointToPoint(communicator, hosts)
         self._status = np.zeros(load_mpi()._sizeof(load_mpi().Status), np.uint8)
+        self._copies: DeviceCopy | None = None
 
     def operation(self, case: Case, buffers: Buffers) -> tuple[Step, ...]:
         """Return the steps of one operation."""
         comm = handle_of(self._communicator)
         if case.collective == "barrier":
             return (barrier_step(self._communicator, "timed"),)
+        if case.collective == "copy":
+            return self._copied(case, buffers)
         if refused := refusal(case):
             raise TransportError(refused)
         if case.collective == "all_to_allv":
@@ -122,9 +126,24 @@ class MpiTransport:
             function = needed_address(name)
         return (Step(function, tuple(words[word] for word in arguments.split()), "timed"),)
 
-    def describe(self, code: int, function: int = 0) -> str:  # noqa: ARG002
-        """Return MPI's text for an error code."""
-        return str(load_mpi().Get_error_string(code))
+    def describe(self, code: int, function: int = 0) -> str:
+        """Return MPI's text for an error code, or the driver's for one of its functions."""
+        copied = self._copies.describe(code, function) if self._copies else ""
+        return copied or str(load_mpi().Get_error_string(code))
+
+    def close(self) -> None:
+        """Free what copies on a device needed."""
+        if self._copies:
+            self._copies.close()
+            self._copies = None
+
+    def _copied(self, case: Case, buffers: Buffers) -> tuple[Step, ...]:
+        """The steps of a copy from one buffer to the other."""
+        words = pointer_of(buffers.receive), pointer_of(buffers.send), case.message_bytes
+        if case.memory == "host":
+            return (host_copy(*words),)
+        self._copies = self._copies or DeviceCopy()
+        return self._copies.steps(*words)
 
     def _typed(self, case: Case) -> tuple[Any, int]:
         """The datatype of a case, and the handle of its reduction; 0 where nothing is reduced."""

@@ -8,6 +8,8 @@ ones do for plain buffers. RCCL has the same symbols; it was never tried.
 
 from __future__ import annotations
 
+import ctypes
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from ...native import Step
@@ -20,8 +22,11 @@ from ..errors import TransportError
 from ..nccl import open_communicator
 from ..stub import stub_path
 from ..support import NCCL_REDUCES, refusal
+from .memcpy import device_copy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -78,6 +83,8 @@ class NcclTransport:
         The CUDA driver; tests give a stub's.
     provider : Provider, optional
         Who makes the communicator; the best that is there by default.
+    together : mpi4py.MPI.Comm, optional
+        Of several groups that measure at once, `communicator` being a block of it.
 
     Raises
     ------
@@ -88,12 +95,16 @@ class NcclTransport:
     name = "nccl"
 
     def __init__(
-        self, communicator: Any, driver: Driver | None = None, provider: Provider | None = None
+        self,
+        communicator: Any,
+        driver: Driver | None = None,
+        provider: Provider | None = None,
+        together: Any = None,
     ) -> None:
         self._ranks, self._rank = communicator.size, communicator.rank
         self._driver = driver or open_driver()
         self._queue = Queue(self._driver)
-        self._nccl = open_communicator(communicator, provider)
+        self._nccl = open_communicator(communicator, provider, together)
         self._library = self._nccl.library
         major, minor = self._library.version.split(".")[:2]
         self._version = int(major), int(minor)
@@ -126,6 +137,9 @@ class NcclTransport:
         if case.collective == "barrier":
             words |= {"send": words["receive"], "count": 1, "type": TYPES["int32"], "op": 0}
             return (self._step(*_CALLS["all_reduce"], words),)
+        if case.collective == "copy":
+            places = words["receive"], words["send"], case.message_bytes
+            return (device_copy(self._driver, *places, words["stream"]),)
         if case.collective == "send_recv":
             to, source = (self._rank + 1) % self._ranks, (self._rank - 1) % self._ranks
             count = words["count"]
@@ -153,11 +167,11 @@ class NcclTransport:
         name = self._library.name_of(function)
         if name:
             return f"{name}: {self._library.describe(code, self._nccl.pointer)}"
-        return self._driver.describe(code)
+        return self._driver.describe(code, function)
 
     def allocate(self, size_bytes: int) -> Any:
         """Return memory that can be registered as a window, an array of uint8."""
-        return _wrap(self._library.allocate(size_bytes), size_bytes)
+        return _wrap(self._library.allocate(size_bytes), size_bytes, self._library.free)
 
     def register(self, regions: tuple[Any, ...], kind: str) -> None:
         """Make buffers known to NCCL. Collective.
@@ -169,6 +183,11 @@ class NcclTransport:
         """
         for region in regions:
             self._library.register(self._nccl.pointer, pointer_of(region), region.nbytes, kind)
+
+    def failure(self) -> str:
+        """Return why what is queued cannot end, such as a rank that died; "" if it can."""
+        reason = self._nccl.failure()
+        return f"ncclCommGetAsyncError: {reason}" if reason else ""
 
     def abort(self) -> None:
         """End the communicator, whatever its kernels do; nothing stays behind the gate."""
@@ -224,17 +243,19 @@ class NcclTransport:
         return Step(self._library.address(function), chosen, "timed")
 
 
-def _wrap(pointer: int, size_bytes: int) -> Any:
-    """An array on memory that NCCL allocated; it stays until the process ends."""
+def _wrap(pointer: int, size_bytes: int, free: Callable[[int], None]) -> Any:
+    """An array on memory that NCCL allocated, freed when the last view of it is gone."""
+    region = (ctypes.c_uint8 * size_bytes).from_address(
+        pointer
+    )  # not touched: it may be a device's
+    weakref.finalize(region, free, pointer).atexit = False
     if stub_path():
-        import ctypes
-
         import numpy as np
 
-        return np.ctypeslib.as_array((ctypes.c_uint8 * size_bytes).from_address(pointer))
+        return np.ctypeslib.as_array(region)
     import cupy
 
-    memory = cupy.cuda.UnownedMemory(pointer, size_bytes, owner=None)
+    memory = cupy.cuda.UnownedMemory(pointer, size_bytes, owner=region)
     array = cupy.ndarray((size_bytes,), cupy.uint8, cupy.cuda.MemoryPointer(memory, 0))
     array[...] = 0
     return array

@@ -11,8 +11,6 @@ Messages of one pair of ranks keep their order, so one tag serves all.
 
 from __future__ import annotations
 
-import ctypes
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from ..algorithms import schedule
 from ..algorithms.schedule import INPUT, RESULT, SCRATCH, Copy, Exchange, Reduce
 from ..buffers import pointer_of
 from ..mpi import handle_of, load_mpi, needed_address
+from .memcpy import host_copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,8 +89,7 @@ class PointToPoint:
     def _lowered(self, move: Move, words: _Words, operation: int) -> Iterator[Step]:
         if isinstance(move, Copy):
             size = move.source.count * words.element_bytes
-            copied = words.address(move.target), words.address(move.source), size
-            yield Step(_memcpy(), copied, "timed", ok=())
+            yield host_copy(words.address(move.target), words.address(move.source), size)
         elif isinstance(move, Reduce):
             reduced = (words.address(move.source), *words.message(move.target), operation)
             yield Step(_sized("MPI_Reduce_local", move.target), reduced, "timed")
@@ -158,8 +156,3 @@ def _sized(name: str, *parts: Range) -> int:
     """The function's address, that of its large-count form where a count needs it."""
     large = any(part.count > _INT_MAX for part in parts)
     return needed_address(f"{name}_c" if large else name)
-
-
-@cache
-def _memcpy() -> int:
-    return int(ctypes.cast(ctypes.CDLL(None).memcpy, ctypes.c_void_p).value or 0)

@@ -82,7 +82,7 @@ def test_forecast_reaches_a_million(figure):
 
 def test_points_that_are_not_fitted_are_hollow_and_named(svg, figure):
     texts = " | ".join(texts_of(svg))
-    assert "copy: one rank (not fitted)" in texts
+    assert "copy: within one memory (not fitted)" in texts
     assert "oversubscribed (not fitted)" in texts
     marks = {
         (line.get_marker(), line.get_markerfacecolor() == "white")

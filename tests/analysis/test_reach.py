@@ -30,8 +30,9 @@ def row(collective: str, ranks: int, size: int, time_s: float, **more) -> Row:
 
 SENT = row("send_recv", 2, 10**6, 1e-4)  # 10 GB/s
 SLOWER = row("send_recv", 2, 10**3, 1e-6)
-COPY = row("all_reduce", 1, 10**6, 2e-5, labels=("copy",))  # 50 GB/s
-KNOWN = references_of([SLOWER, SENT, COPY])
+COPY = row("copy", 1, 10**6, 2e-5, labels=("copy",))  # 50 GB/s
+CACHED = row("copy", 1, 10**4, 1e-7, labels=("copy",))  # 100 GB/s
+KNOWN = references_of([SLOWER, SENT, COPY, CACHED])
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,9 @@ KNOWN = references_of([SLOWER, SENT, COPY])
         (SLOWER, 10, "send_recv"),
         (row("broadcast", 1, 10**6, 4e-5, labels=("copy",)), 50, "copy"),
         (COPY, 100, "copy"),
+        # Smaller ones could be as fast as a cache, larger ones only as the largest that is known.
+        (row("all_reduce", 1, 10**3, 1e-7, labels=("copy",)), 10, "copy"),
+        (row("all_reduce", 1, 10**7, 2e-4, labels=("copy",)), 100, "copy"),
     ],
 )
 def test_a_figure_is_held_against_the_best_rate_of_its_file(
@@ -72,11 +76,20 @@ def test_an_all_reduce_in_the_network_may_pass_the_ring_s_bound() -> None:
         row("all_reduce", 4, 10**6, 1e-4, hosts=2),
         row("barrier", 4, 0, 1e-4),
         row("all_to_allv", 4, 10**6, 1e-4),
+        row("copy", 4, 10**6, 1e-4, labels=("copy",)),
     ],
 )
 def test_what_was_measured_elsewhere_bounds_nothing(measured: Row) -> None:
     """Another transport, memory, condition or network; and what has no bytes to speak of."""
     assert reach_of(measured, KNOWN) is None
+
+
+def test_one_rank_is_not_its_own_bound_and_moves_nothing_in_place() -> None:
+    alone = row("all_reduce", 1, 10**6, 2e-5, labels=("copy",))
+    assert references_of([alone]) == {}
+    assert reach_of(alone, {}) is None
+    within = replace(alone, key=replace(alone.key, placement="in_place"))
+    assert reach_of(within, KNOWN) is None
 
 
 def test_figures_that_are_not_trusted_are_no_reference() -> None:

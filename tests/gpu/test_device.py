@@ -8,10 +8,12 @@ import pytest
 
 from collcast.bench.device import device_count
 from collcast.bench.store import read_campaign
+from collcast.bench.stub import stub_path
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(device_count() == 0, reason="no CUDA device that CuPy can use"),
+    pytest.mark.skipif(bool(stub_path()), reason="a stub stands in for the GPU"),
 ]
 
 

@@ -12,10 +12,12 @@ from collcast.bench.device import device_count
 from collcast.bench.errors import CollcastError
 from collcast.bench.nccl import open_provider
 from collcast.bench.store import read_campaign
+from collcast.bench.stub import stub_path
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(device_count() == 0, reason="no CUDA device that CuPy can use"),
+    pytest.mark.skipif(bool(stub_path()), reason="a stub stands in for the GPU"),
 ]
 ALL = "all_reduce all_gather reduce_scatter broadcast send_recv all_to_all barrier"
 

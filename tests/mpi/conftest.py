@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+LOGGED = 1 << 17  # calls that the stub remembers
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
@@ -110,8 +112,8 @@ def stub_log(gpu_stub: Path) -> Callable[[], list[str]]:
 
     def read() -> list[str]:
         count = ctypes.c_int64.in_dll(library, "stub_calls").value
-        log = (Call * (1 << 14)).in_dll(library, "stub_log")
-        first = max(count - (1 << 14), 0)
-        return [log[i % (1 << 14)].name.decode() for i in range(first, count)]
+        log = (Call * LOGGED).in_dll(library, "stub_log")
+        first = max(count - LOGGED, 0)
+        return [log[i % LOGGED].name.decode() for i in range(first, count)]
 
     return read

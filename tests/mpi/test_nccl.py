@@ -40,8 +40,8 @@ WHOLE_MATRIX = "COLLCAST_MATRIX" in os.environ
 def possible(row: tuple[Any, ...]) -> bool:
     """NCCL reduces no 16-bit integers, and exchanges between different buffers only."""
     collective, _, placement, _, _ = row
-    exchanges = collective in {"all_to_all", "all_to_allv", "send_recv"}
-    return not (exchanges and placement == "in_place") and not refusal(case_of(row, 2))
+    apart = collective in {"all_to_all", "all_to_allv", "send_recv", "copy"}
+    return not (apart and placement == "in_place") and not refusal(case_of(row, 2))
 
 
 def pairwise(seed: int = 0) -> list[tuple[Any, ...]]:
@@ -95,6 +95,33 @@ def test_every_pair_of_choices_gives_the_right_result(
             assert np.all(device_ns > 0)
 
 
+def test_where_the_driver_waits_for_no_word_a_kernel_spins(
+    world: Any, stub_session: Any, stub_log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loaded once, launched before every timed operation; the device's time is behind it."""
+    monkeypatch.setenv("STUB_NO_GATE", "1")
+    session = stub_session(metric="device")
+    case = case_of(("all_reduce", "float32", "out_of_place", "sum", 1), world.size)
+    for _ in range(2):
+        before = len(stub_log())
+        measurement = measure(case, session)
+        assert world.bcast(measurement.wrong if measurement else None) == 0
+        assert stub_log()[before:].count("cuLaunchKernel") == 4  # warm-up and three samples
+    if measurement:
+        sample = measurement.sample
+        assert np.all(sample.device_ns <= sample.stop_ns - sample.start_ns + 100)
+
+
+def test_without_any_gate_the_device_s_metric_is_refused(
+    world: Any, stub_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_NO_GATE", "1")
+    monkeypatch.setattr("collcast.bench.gate._SPIN", b".entry turn(")
+    case = case_of(("all_reduce", "float32", "out_of_place", "sum", 1), world.size)
+    with pytest.raises(TransportError, match=r"^gate: found .*refuses.*--metric host needs none"):
+        measure(case, stub_session(metric="device"))
+
+
 def test_messages_larger_than_one_piece_are_right(world: Any, stub_session: Any) -> None:
     session = stub_session(largest_bytes=1 << 23, metric="device")
     for collective in sorted(set(ALL) - {"barrier"}):
@@ -114,6 +141,28 @@ def test_an_older_library_exchanges_by_sends_and_receives(
     assert len(session.transports["nccl"].operation(case, buffers)) == 2 * world.size + 2
     measurement = measure(case, session)
     assert world.bcast(measurement.wrong if measurement else None) == 0
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_groups_that_measure_at_once_are_split_from_one_communicator(
+    world: Any, stub_session: Any, stub_log: Any, old_gpu_stub: Any,
+    monkeypatch: pytest.MonkeyPatch, old: bool,
+) -> None:  # fmt: skip
+    """Pairs of four ranks, else single ones; without ncclCommSplit each has an id of its own."""
+    if old:
+        monkeypatch.setenv("COLLCAST_STUB", str(old_gpu_stub))
+    size = 2 if world.size == 4 else 1
+    group = world.Split(world.rank // size, world.rank)
+    before = stub_log().count("ncclCommSplit")
+    transport = NcclTransport(group, together=world)
+    assert stub_log().count("ncclCommSplit") == before + (not old)
+    session = replace(stub_session(communicator=group), transports={"nccl": transport})
+    for collective in ("all_gather", "broadcast"):
+        case = case_of((collective, "int32", "out_of_place", "sum", 0), size)
+        measurement = measure(case, session)
+        assert group.bcast(measurement.wrong if measurement else None) == 0
+    transport.close()
+    group.Free()
 
 
 def test_the_device_s_time_lies_within_the_host_s_behind_a_gate(
@@ -266,6 +315,37 @@ def test_nothing_but_the_calls_stands_between_the_stamps(
     one = ["cuEventRecord", *sample, "cuEventRecord", "cuStreamSynchronize"]
     one.append("cuEventElapsedTime_v2")
     assert stub_log()[-3 * len(one) :] == 3 * one
+
+
+def test_a_graph_holds_as_many_operations_as_a_sample_has(stub_session: Any, stub_log: Any) -> None:
+    """Called once, then captured for the samples, and alone for verification; freed afterwards."""
+    session = stub_session(communicator=load_mpi().COMM_SELF, mode="graph", batch=7)
+    case = Case(collective="all_reduce", message_bytes=8, transport="nccl", memory="device")
+    for round_number in range(2):
+        before = stub_log()
+        measurement = measure(case, session)
+        after = stub_log()
+        counts = {
+            name: after.count(name) - before.count(name)
+            for name in ("ncclAllReduce", "cuGraphLaunch", "cuGraphExecDestroy")
+        }
+        assert list(counts.values()) == [1 + 7 + 1, 1 + 1 + 3, 2 * round_number]
+        assert measurement.sample.batch == 7
+
+
+def test_a_slow_operation_is_slow_by_every_measure(
+    world: Any, stub_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """20 ms on the device: in the host's times, in the device's, and per operation of a batch."""
+    monkeypatch.setenv("STUB_DELAY_US", "20000")
+    case = case_of(("all_reduce", "float32", "out_of_place", "sum", 0), world.size)
+    for fields in PROTOCOLS:
+        measurement = measure(case, stub_session(**fields))
+        if measurement is None:
+            continue
+        sample = measurement.sample
+        assert sample.seconds("local_max").min() > 0.02
+        assert sample.seconds("device").min() > 0.0199
 
 
 @pytest.mark.parametrize("kind", ["buffer", "window"])

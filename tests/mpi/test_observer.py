@@ -172,16 +172,19 @@ def test_mixed_devices_are_a_warning_that_names_them(world: Any) -> None:
 def cupy(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A CuPy of two devices, which remembers the one in use."""
     used: list[int] = []
+    contexts: list[tuple[int, int]] = []
     runtime = SimpleNamespace(
         getDeviceCount=lambda: 2,
         getDeviceProperties=lambda n: {"uuid": bytes([n + 1] * 16), "name": b"NVIDIA H200"},
         driverGetVersion=lambda: 13000,
+        free=lambda pointer: contexts.append((used[-1], pointer)),
     )
     module = SimpleNamespace(
         cuda=SimpleNamespace(
             runtime=runtime, Device=lambda n: SimpleNamespace(use=lambda: used.append(n))
         ),
         used=used,
+        contexts=contexts,
     )
     monkeypatch.setitem(sys.modules, "cupy", module)
     return module
@@ -198,6 +201,7 @@ def test_ranks_take_the_gpu_of_their_node_local_number(world: Any, cupy: Any) ->
         return
     assert device.bind(world).uuid == f"{world.rank + 1:02d}" * 16
     assert cupy.used == [world.rank]
+    assert cupy.contexts == [(world.rank, 0)]
 
 
 def test_several_ranks_share_a_gpu_where_asked_for(

@@ -28,6 +28,7 @@ from collcast.native import run
         ("broadcast", "native"),
         ("send_recv", "native"),
         ("barrier", "native"),
+        ("copy", "native"),
     ],
 )
 @pytest.mark.parametrize("placement", ["in_place", "out_of_place"])
@@ -38,7 +39,7 @@ def test_the_result_comes_back_to_the_device(
     size = 0 if collective == "barrier" else 64 * world.size
     case = Case(
         collective=collective, message_bytes=size, transport="staged", memory="device",
-        placement=placement, algorithm=algorithm,
+        placement="out_of_place" if collective == "copy" else placement, algorithm=algorithm,
     )  # fmt: skip
     staged = stub_session("staged", repetitions=5, warmup=2)
     names = ("cuMemcpyDtoH_v2", "cuMemcpyHtoD_v2")
@@ -56,20 +57,50 @@ def test_a_missing_driver_is_one_clear_error(world: Any) -> None:
         StagedTransport(world, Driver("libnone.so.1"))
 
 
-@pytest.mark.parametrize("collective", ["all_reduce", "broadcast", "send_recv", "all_gather"])
+CUT = ("all_reduce", "broadcast", "send_recv", "copy")
+CUT_IN_BLOCKS = ("all_gather", "reduce_scatter", "all_to_all")
+
+
+@pytest.mark.parametrize(
+    ("collective", "algorithm"),
+    [
+        *((name, "native") for name in (*CUT, *CUT_IN_BLOCKS)),
+        ("all_reduce", "ring"),
+        ("all_to_all", "bruck"),
+    ],
+)
 @pytest.mark.parametrize("placement", ["in_place", "out_of_place"])
 def test_chunks_give_the_same_result(
-    world: Any, stub_session: Any, collective: str, placement: str
+    world: Any, stub_session: Any, stub_log: Any, collective: str, algorithm: str, placement: str
 ) -> None:
-    """Chunks that divide the message and that do not; what cannot be cut is copied whole."""
-    for chunk_bytes in (256, 1000):
+    """Chunks that divide the message and that do not, down to an element of every block."""
+    if (collective, placement) == ("copy", "in_place"):
+        return
+    for chunk_bytes in (64, 100, 12):
         session = stub_session("staged", staging_chunk_bytes=chunk_bytes)
         case = Case(
-            collective=collective, message_bytes=1024 * world.size, transport="staged",
-            memory="device", placement=placement, root=world.size - 1,
+            collective=collective, message_bytes=240 * world.size, transport="staged",
+            memory="device", placement=placement, root=world.size - 1, algorithm=algorithm,
         )  # fmt: skip
         measurement = measure(case, session)
         assert world.bcast(measurement.wrong if measurement else None) == 0
+        assert stub_log()[-1] == "cuStreamSynchronize"
+    buffers = session.pool.buffers(case, world.rank, world.size)
+    used = {step.function for step in session.transports["staged"].operation(case, buffers)}
+    spreads = session.transports["staged"]._driver.address("cuMemcpy2DAsync_v2") in used
+    assert spreads == (collective in CUT_IN_BLOCKS and world.size > 1)
+
+
+def test_a_block_that_no_copy_skips_is_refused(
+    world: Any, stub_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collcast.bench.transports.staged._MOST_PITCH", 1000)
+    case = Case(
+        collective="all_to_all", message_bytes=1024 * world.size, transport="staged",
+        memory="device",
+    )  # fmt: skip
+    with pytest.raises(TransportError, match=r"staging-chunk: found blocks of 1024 B.*most 1000"):
+        measure(case, stub_session("staged", staging_chunk_bytes=256))
 
 
 def steps_of(session: Any, world: Any) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@
 
 /* ---- log ---- */
 
-enum { LOGGED = 1 << 14, WORDS = 8 };
+enum { LOGGED = 1 << 17, WORDS = 8 };
 struct call { const char *name; int64_t count, argument[WORDS]; };
 struct call stub_log[LOGGED];
 int64_t stub_calls;
@@ -59,8 +59,14 @@ void stub_pause_us(double microseconds) {
 
 enum { RANGES = 1024 };
 static struct { char *first; size_t bytes; enum kind kind; } ranges[RANGES];
-static size_t device_bytes;
+static size_t used[2];
 static pthread_mutex_t memory = PTHREAD_MUTEX_INITIALIZER;
+
+size_t stub_free(enum kind kind) {
+  const char *limit = kind == DEVICE ? "STUB_MEMORY_BYTES" : "STUB_PINNED_BYTES";
+  double left = stub_number(limit, 1 << 30) - (double)used[kind];
+  return left > 0 ? (size_t)left : 0;
+}
 
 int stub_allocate(void **pointer, size_t bytes, enum kind kind) {
   int code = OUT_OF_MEMORY;
@@ -68,7 +74,7 @@ int stub_allocate(void **pointer, size_t bytes, enum kind kind) {
   for (int i = 0; i < RANGES && code; i++) {
     if (ranges[i].first)
       continue;
-    if (kind == DEVICE && device_bytes + bytes > stub_number("STUB_MEMORY_BYTES", 1 << 30))
+    if (bytes > stub_free(kind))
       break;
     if (posix_memalign(pointer, 4096, bytes ? bytes : 1))
       break;
@@ -76,7 +82,7 @@ int stub_allocate(void **pointer, size_t bytes, enum kind kind) {
     ranges[i].first = *pointer;
     ranges[i].bytes = bytes;
     ranges[i].kind = kind;
-    device_bytes += kind == DEVICE ? bytes : 0;
+    used[kind] += bytes;
     code = SUCCESS;
   }
   pthread_mutex_unlock(&memory);
@@ -88,7 +94,7 @@ int stub_release(void *pointer, enum kind kind) {
   pthread_mutex_lock(&memory);
   for (int i = 0; i < RANGES; i++)
     if (pointer && ranges[i].first == pointer && ranges[i].kind == kind) {
-      device_bytes -= kind == DEVICE ? ranges[i].bytes : 0;
+      used[kind] -= ranges[i].bytes;
       ranges[i].first = NULL;
       free(pointer);
       code = SUCCESS;

@@ -12,6 +12,11 @@ int cuMemAlloc_v2(void **pointer, size_t bytes) {
   int code = NOTE((int64_t)bytes);
   return code ? code : stub_allocate(pointer, bytes, DEVICE);
 }
+int cuMemGetInfo_v2(size_t *free, size_t *total) {
+  *free = stub_free(DEVICE);
+  *total = *free;
+  return SUCCESS;
+}
 int cuMemHostAlloc(void **pointer, size_t bytes, unsigned flags) {
   (void)flags;
   return stub_allocate(pointer, bytes, PINNED);
@@ -233,34 +238,6 @@ int cuEventElapsedTime_v2(float *milliseconds, event *from, event *to) {
   return SUCCESS;
 }
 
-/* ---- the gate ---- */
-
-struct gate { volatile uint32_t *word; uint32_t value; };
-
-static int hold(void *argument) {
-  struct gate *g = argument;
-  int64_t until_ns = stub_now_ns() + (int64_t)(stub_number("STUB_TIMEOUT_S", 10) * 1e9);
-  while ((int32_t)(__atomic_load_n(g->word, __ATOMIC_ACQUIRE) - g->value) < 0) {
-    if (stub_now_ns() > until_ns)
-      return LAUNCH_FAILED;
-    stub_pause_us(1);
-  }
-  return SUCCESS;
-}
-
-int cuStreamWaitValue32_v2(stream *s, void *address, uint32_t value, unsigned flags) {
-  int code = NOTE((int64_t)s, (int64_t)address, value, flags);
-  if (code)
-    return code;
-  if (getenv("STUB_NO_GATE"))
-    return NOT_SUPPORTED;
-  if (flags || !stub_inside(address, 4, PINNED))
-    return INVALID_VALUE;
-  struct gate *g = malloc(sizeof *g);
-  *g = (struct gate){address, value};
-  return stub_queue(s, hold, g, false);
-}
-
 /* ---- copies ---- */
 
 struct copy { void *to; const void *from; size_t bytes; };
@@ -300,6 +277,40 @@ static int copy(void *to, enum kind to_kind, const void *from, enum kind from_ki
   }
 COPY(cuMemcpyDtoH, PINNED, DEVICE)
 COPY(cuMemcpyHtoD, DEVICE, PINNED)
+COPY(cuMemcpyDtoD, DEVICE, DEVICE)
+
+struct side { size_t x, y, type; char *host, *device; void *array; size_t pitch; };
+struct rows { struct side from, to; size_t width, height; }; /* CUDA_MEMCPY2D_v2 */
+
+static int move_rows(void *argument) {
+  struct rows *r = argument;
+  char *from = r->from.type == 1 ? r->from.host : r->from.device;
+  char *to = r->to.type == 1 ? r->to.host : r->to.device;
+  for (size_t i = 0; i < r->height; i++)
+    memcpy(to + i * r->to.pitch, from + i * r->from.pitch, r->width);
+  return SUCCESS;
+}
+
+static bool holds(const struct side *s, size_t width, size_t height) {
+  bool host = s->type == 1, fits = s->pitch >= width && height > 0;
+  return (host || s->type == 2) && !s->x && !s->y && !s->array && fits &&
+         stub_inside(host ? s->host : s->device, (height - 1) * s->pitch + width,
+                     host ? PINNED : DEVICE);
+}
+
+int cuMemcpy2DAsync_v2(const struct rows *given, stream *s) {
+  int code = NOTE((int64_t)given, (int64_t)s);
+  if (code)
+    return code;
+  if (!stub_is_stream(s))
+    return INVALID_HANDLE;
+  if (!holds(&given->from, given->width, given->height) ||
+      !holds(&given->to, given->width, given->height))
+    return INVALID_VALUE;
+  struct rows *r = malloc(sizeof *r);
+  *r = *given;
+  return stub_queue(s, move_rows, r, true);
+}
 
 /* ---- graphs: the captured jobs, run as one ---- */
 
@@ -336,6 +347,7 @@ int cuGraphLaunch(job *instance, stream *s) {
   return code ? code : stub_queue(s, replay, argument, false);
 }
 int cuGraphExecDestroy(job *instance) {
+  NOTE((int64_t)instance);
   while (instance) {
     job *next = instance->next;
     free(instance->argument);

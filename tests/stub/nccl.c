@@ -1,171 +1,36 @@
-/* A stand-in for libnccl.so.2: ranks of one host exchange through shared memory named by the id.
+/* A stand-in for libnccl.so.2: ranks of one host exchange through shared memory.
  *
- * Enumerations and signatures are those of nccl.h 2.32. Every rank has a slot; a collective is
- * done slot by slot between two barriers, by the thread of its stream. Sends and receives are a
- * rendezvous, so that a ring without a group blocks itself, as it does on a GPU.
+ * Signatures are those of nccl.h 2.32. Every rank has a slot; a collective is done slot by slot
+ * between two barriers, by the thread of its stream. Sends and receives are a rendezvous, so that a
+ * ring without a group blocks itself, as it does on a GPU.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <unistd.h>
 
+#include "comm.h"
 #include "element.h"
-#include "stub.h"
 
-enum { OK, CUDA_ERROR, SYSTEM_ERROR, INTERNAL_ERROR, INVALID_ARGUMENT, INVALID_USAGE, REMOTE_ERROR };
-enum { MOST_RANKS = 16, SLOT = 1 << 18, MAIL = 1 << 14, MAGIC = 0x6e63636c };
-
-typedef struct { char internal[128]; } unique_id;
-struct mail { uint32_t full; char data[MAIL]; };
-struct shared {
-  uint32_t arrived, turn;
-  struct mail mail[MOST_RANKS][MOST_RANKS]; /* from, to */
-  char slot[MOST_RANKS][SLOT];
-};
-typedef struct comm { int magic, rank, ranks; bool aborted; struct shared *shared; } comm;
-
-static char last_error[160];
 static __thread int depth;
 static __thread struct batch *group;
 
-static int refuse(const char *function, const char *what) {
-  snprintf(last_error, sizeof last_error, "%s : %s", function, what);
-  return INVALID_ARGUMENT;
-}
-
-/* ---- ranks wait for each other ---- */
-
-static bool await(comm *c, uint32_t *word, uint32_t value, bool equal) {
-  int64_t until_ns = stub_now_ns() + (int64_t)(stub_number("STUB_TIMEOUT_S", 10) * 1e9);
-  for (int spins = 0; (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value) != equal; spins++) {
-    if (c->aborted || stub_now_ns() > until_ns)
-      return false;
-    if (spins > 100)
-      stub_pause_us(20);
-  }
-  return true;
-}
-
-static bool barrier(comm *c) {
-  struct shared *s = c->shared;
-  uint32_t turn = __atomic_load_n(&s->turn, __ATOMIC_ACQUIRE);
-  if (__atomic_add_fetch(&s->arrived, 1, __ATOMIC_ACQ_REL) < (uint32_t)c->ranks)
-    return await(c, &s->turn, turn, false);
-  __atomic_store_n(&s->arrived, 0, __ATOMIC_RELEASE);
-  __atomic_add_fetch(&s->turn, 1, __ATOMIC_ACQ_REL);
-  return true;
-}
-
-/* ---- life cycle ---- */
-
-int ncclGetVersion(int *version) {
-  *version = 29900; /* 2.99.0: no NCCL */
-  return OK;
-}
-
-int ncclGetUniqueId(unique_id *id) {
-  memset(id, 0, sizeof *id);
-  return getrandom(id->internal, 8, 0) == 8 ? OK : SYSTEM_ERROR;
-}
-
-static struct shared *join(const char *name, int rank) {
-  for (int tries = 0; tries < 20000; tries++) {
-    int file = shm_open(name, rank ? O_RDWR : O_RDWR | O_CREAT | O_EXCL, 0600);
-    struct shared *s = MAP_FAILED;
-    if (file >= 0 && (rank || ftruncate(file, sizeof *s) == 0) &&
-        lseek(file, 0, SEEK_END) == sizeof *s)
-      s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    if (file >= 0)
-      close(file);
-    if (s != MAP_FAILED || !rank)
-      return s == MAP_FAILED ? NULL : s;
-    stub_pause_us(500);
-  }
-  return NULL;
-}
-
-int ncclCommInitRank(comm **made, int ranks, unique_id id, int rank) {
-  stub_rank = rank;
-  depth = 0; /* a group that was never ended is not the next communicator's */
+void stub_forget_group(void) {
+  depth = 0;
   group = NULL;
-  int code = NOTE(ranks, rank);
-  if (code)
-    return code;
-  if (rank < 0 || rank >= ranks || ranks > MOST_RANKS)
-    return refuse(__func__, "rank or number of ranks");
-  char name[40];
-  uint64_t number;
-  memcpy(&number, id.internal, sizeof number);
-  snprintf(name, sizeof name, "/collcast-stub-%016llx", (unsigned long long)number);
-  comm *c = calloc(1, sizeof *c);
-  *c = (comm){MAGIC, rank, ranks, false, join(name, rank)};
-  bool joined = c->shared && barrier(c);
-  if (rank == 0)
-    shm_unlink(name);
-  *made = c;
-  return joined ? OK : SYSTEM_ERROR;
 }
 
-static int end(comm *c) {
-  if (!c || c->magic != MAGIC)
-    return refuse("ncclCommDestroy", "no communicator");
-  c->aborted = true; /* its memory stays: a thread may still look at it */
-  c->magic = 0;
-  return OK;
-}
-int ncclCommDestroy(comm *c) {
-  NOTE((int64_t)c);
-  return end(c);
-}
-int ncclCommAbort(comm *c) {
-  NOTE((int64_t)c);
-  return end(c);
-}
-int ncclCommGetAsyncError(comm *c, int *code) {
-  *code = c->aborted ? REMOTE_ERROR : OK;
-  return OK;
-}
-const char *ncclGetLastError(comm *c) {
-  (void)c;
-  return last_error[0] ? last_error : "stub: as asked";
-}
-const char *ncclGetErrorString(int code) {
-  static const char *texts[] = {"no error", "unhandled cuda error", "unhandled system error",
-                                "internal error", "invalid argument", "invalid usage",
-                                "remote process exited or there was a network error"};
-  return code >= 0 && code < 7 ? texts[code] : "unknown result code";
-}
-
-/* ---- registration: written down ---- */
-
-int ncclMemAlloc(void **pointer, size_t bytes) {
-  NOTE((int64_t)bytes);
-  return stub_allocate(pointer, bytes, DEVICE) ? CUDA_ERROR : OK;
-}
-int ncclMemFree(void *pointer) { return stub_release(pointer, DEVICE) ? CUDA_ERROR : OK; }
-int ncclCommRegister(comm *c, void *buffer, size_t bytes, void **handle) {
-  NOTE((int64_t)c, (int64_t)buffer, (int64_t)bytes);
-  *handle = buffer;
-  return c->magic == MAGIC && stub_inside(buffer, bytes, DEVICE) ? OK
-                                                                 : refuse(__func__, "buffer");
-}
-int ncclCommDeregister(comm *c, void *handle) {
-  NOTE((int64_t)c, (int64_t)handle);
-  return OK;
-}
-int ncclCommWindowRegister(comm *c, void *buffer, size_t bytes, void **window, int flags) {
-  NOTE((int64_t)c, (int64_t)buffer, (int64_t)bytes, flags);
-  *window = buffer;
-  bool fine = c->magic == MAGIC && flags == 1 && stub_inside(buffer, bytes, DEVICE);
-  return fine ? OK : refuse(__func__, "buffer or flags");
-}
-int ncclCommWindowDeregister(comm *c, void *window) {
-  NOTE((int64_t)c, (int64_t)window);
-  return OK;
+/* As if a peer had died: the operation never ends, and only ncclCommGetAsyncError tells. */
+static bool loses(comm *c) {
+  static int64_t seen;
+  const char *lose = getenv("STUB_LOSE");
+  int at, rank;
+  if (!lose || sscanf(lose, "%d:%d", &at, &rank) != 2 || rank != c->rank || ++seen < at)
+    return false;
+  c->failed = REMOTE_ERROR;
+  while (!c->aborted)
+    stub_pause_us(1000);
+  return true;
 }
 
 /* ---- collectives ---- */
@@ -184,7 +49,7 @@ static bool exchange(const request *r, int target) {
     size_t shift = (r->what == REDUCE_SCATTER || r->what == ALL_TO_ALL) ? (size_t)target : 0;
     if (r->what != BROADCAST || c->rank == r->peer)
       memcpy(c->shared->slot[c->rank], r->send + (shift * r->count + first) * size, n * size);
-    if (!barrier(c))
+    if (!stub_barrier(c))
       return false;
     char *out = r->recv + first * size;
     bool mine = target < 0 || target == c->rank;
@@ -196,7 +61,7 @@ static bool exchange(const request *r, int target) {
     if (mine && (r->what == ALL_REDUCE || r->what == REDUCE_SCATTER))
       for (size_t i = 0; i < n; i++)
         element_reduce(out + i * size, c->shared->slot[0] + i * size, SLOT, c->ranks, r->type, r->op);
-    if (!barrier(c))
+    if (!stub_barrier(c))
       return false;
   }
   return true;
@@ -254,6 +119,8 @@ static int perform(void *argument) {
   batch *b = argument;
   request *r = &b->requests[0];
   bool fine = true;
+  if (loses(r->comm))
+    return LAUNCH_FAILED;
   if (r->what == SEND || r->what == RECV)
     return pass(b->requests, b->count) ? SUCCESS : LAUNCH_FAILED;
   for (; fine && r < b->requests + b->count; r++) {
@@ -269,26 +136,41 @@ static int queue(batch *b) {
   return stub_queue(b->requests[0].stream, perform, b, true) ? CUDA_ERROR : OK;
 }
 
+/* Whether two buffers share memory otherwise than nccl.h allows in place: equal, or one of them the
+ * caller's own block of the other. */
+static bool overlaps(const request *r, size_t sent, size_t received, size_t block) {
+  const char *send = r->send, *own = r->recv;
+  bool apart = send + sent <= r->recv || r->recv + received <= send;
+  if (r->what == ALL_GATHER)
+    own += (size_t)r->comm->rank * block;
+  if (r->what == REDUCE_SCATTER)
+    send += (size_t)r->comm->rank * block;
+  return !apart && send != own;
+}
+
 static int submit(const char *function, request r) {
   comm *c = r.comm;
   if (!c || c->magic != MAGIC)
-    return refuse(function, "no communicator");
+    return stub_refuse(function, "no communicator");
   if (!stub_is_stream(r.stream))
-    return refuse(function, "no stream");
+    return stub_refuse(function, "no stream");
   if (r.type < 0 || r.type >= TYPES || r.op < 0 || r.op >= OPERATIONS)
-    return refuse(function, "invalid type or reduction");
+    return stub_refuse(function, "invalid type or reduction");
   if (r.peer < 0 || r.peer >= c->ranks)
-    return refuse(function, "invalid root or peer");
+    return stub_refuse(function, "invalid root or peer");
   size_t bytes = r.count * element_bytes(r.type), ranks = (size_t)c->ranks;
   bool sends_all = r.what == REDUCE_SCATTER || r.what == ALL_TO_ALL;
   bool gets_all = r.what == ALL_GATHER || r.what == ALL_TO_ALL;
   bool reads = r.what != RECV && (r.what != BROADCAST || c->rank == r.peer);
   if (reads && !stub_inside(r.send, bytes * (sends_all ? ranks : 1), DEVICE))
-    return refuse(function, "send buffer is not device memory");
+    return stub_refuse(function, "send buffer is not device memory");
   if (r.what != SEND && !stub_inside(r.recv, bytes * (gets_all ? ranks : 1), DEVICE))
-    return refuse(function, "receive buffer is not device memory");
+    return stub_refuse(function, "receive buffer is not device memory");
   if (r.what == ALL_TO_ALL && r.send == r.recv)
-    return refuse(function, "in place is not supported");
+    return stub_refuse(function, "in place is not supported");
+  if (reads && r.what != SEND &&
+      overlaps(&r, bytes * (sends_all ? ranks : 1), bytes * (gets_all ? ranks : 1), bytes))
+    return stub_refuse(function, "buffers overlap otherwise than in place");
   int held = depth && group ? group->count : 0;
   batch *b = realloc(depth ? group : NULL, sizeof *b + (size_t)(held + 1) * sizeof r);
   b->requests[held] = r;

@@ -1,4 +1,4 @@
-/* What cuda.c and nccl.c share: streams that run jobs in order, memory that is known, a log of calls.
+/* What the files share: streams that run jobs in order, memory that is known, a log of calls.
  *
  * The stub stands in for libcuda and libnccl on machines without a GPU. Device memory is host
  * memory. A stream is a thread that runs its jobs in order, each job that moves data only after a
@@ -8,8 +8,12 @@
  *                      inside the call that queues them
  *   STUB_TIMEOUT_S     a job that waits for another rank, or for a gate, fails after so long (10)
  *   STUB_MEMORY_BYTES  device memory of this process (1 GiB)
+ *   STUB_PINNED_BYTES  pinned memory of this process (1 GiB)
  *   STUB_DEVICES       devices of this host (1)
  *   STUB_FAIL          FUNCTION:CALL:CODE[:RANK]: that call, counted from 1, returns that code
+ *   STUB_LOSE          OPERATION:RANK: NCCL's operations of that rank never end, from that one on, and
+ *                      ncclCommGetAsyncError says that a peer is gone
+ *   STUB_VERSION       of NCCL, as ncclGetVersion says it (29900)
  *   STUB_NO_GATE       if set, cuStreamWaitValue32 is refused
  */
 #ifndef STUB_H
@@ -30,6 +34,7 @@ bool stub_is_stream(const stream *s);
 /* Takes over `argument`, which came from malloc; returns a CUresult. */
 int stub_queue(stream *s, work what, void *argument, bool moves);
 int stub_allocate(void **pointer, size_t bytes, enum kind kind); /* returns a CUresult */
+size_t stub_free(enum kind kind); /* bytes that nobody has */
 int stub_release(void *pointer, enum kind kind);
 bool stub_inside(const void *pointer, size_t bytes, enum kind kind);
 double stub_number(const char *variable, double otherwise);

@@ -47,6 +47,7 @@ def cases(draw):
     elements = 0 if collective in SIZELESS else draw(st.integers(1, 1 << 50))
     root = draw(INTEGERS)
     pair = collective in PAIRS
+    apart = uneven or pair or collective == "copy"
     return Case(
         collective=collective,
         message_bytes=elements * BYTES_PER_ELEMENT[dtype],
@@ -56,7 +57,7 @@ def cases(draw):
         operation=draw(st.sampled_from(OPERATIONS)),
         root=root,
         peer=draw(INTEGERS.filter(lambda rank: rank != root)) if pair else -1,
-        placement=draw(st.sampled_from(PLACEMENTS[: 1 if uneven or pair else None])),
+        placement=draw(st.sampled_from(PLACEMENTS[: 1 if apart else None])),
         memory=draw(st.sampled_from(MEMORIES)),
         counts=draw(WORDS) if uneven else UNIFORM,
         load=draw(st.sampled_from(("", *(f"{load}:7" for load in LOADS)))),
