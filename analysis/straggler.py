@@ -130,6 +130,11 @@ class Roster:
         """Those that are named."""
         return tuple(record for record in self.records if record.straggles)
 
+    @property
+    def least_blocks(self) -> int:
+        """With fewer blocks than that nobody can be named, however late."""
+        return math.ceil(math.log2(2 * len(self.records) / LEVEL))
+
 
 def lags_s(stamps_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return how far each rank lies behind the median of the others; shape (repetition, rank).

@@ -133,10 +133,13 @@ def print_stragglers(campaign: Campaign, form: str) -> None:
         print_table(title, heading, lines)
     for roster in rosters:
         names = [f"rank {r.rank} ({r.straggles})" for r in roster.stragglers]
+        found, blocks = ", ".join(names) or "no straggler", str(roster.blocks)
+        if roster.blocks < roster.least_blocks:
+            found = "too few samples to name a straggler"
+            blocks += f" of {roster.least_blocks}"
         click.echo(
             f"{roster.collective} {roster.transport}, launch {roster.launch}: "
-            + (", ".join(names) if names else "no straggler")
-            + f" ({roster.blocks} blocks)"
+            f"{found} ({blocks} blocks)"
         )
 
 

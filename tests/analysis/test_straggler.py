@@ -136,6 +136,26 @@ def test_few_samples_name_nobody(launch_of: object) -> None:
     assert named(launch_of, synthetic(repetitions=4, late=5_000)) == []
 
 
+@pytest.mark.parametrize("ranks", [2, 3, 4, 7, 16])
+def test_the_least_blocks_are_the_fewest_that_can_name(launch_of: object, ranks: int) -> None:
+    """Cases of one block each, every one against rank 1."""
+    launch = launch_of(0, ranks)  # type: ignore[operator]
+    sample = synthetic(ranks, repetitions=5, late=5_000)[0]
+    cases = [
+        Measurement(
+            case=Case(collective="all_reduce", message_bytes=8 << i), sample=sample,
+            warmup=sample, launch=0, wrong=0,
+        )
+        for i in range(20)
+    ]  # fmt: skip
+    rosters = [
+        rosters_of(Campaign(launches=(launch,), measurements=tuple(cases[:count])))[0]
+        for count in range(1, 20)
+    ]
+    naming = [roster.blocks for roster in rosters if roster.stragglers]
+    assert naming[0] == rosters[0].least_blocks
+
+
 def test_a_lag_within_the_clock_s_error_names_nobody(launch_of: object) -> None:
     launch = launch_of(0, 4)  # type: ignore[operator]
     found = [
