@@ -27,7 +27,7 @@ ORDER = [
     ["bench.pattern", "bench.support"],
     ["bench.mpi", "bench.buffers", "bench.checker", "bench.sweep"],
     ["bench.nccl", "bench.arrangement"],
-    ["bench.transports", "bench.device", "bench.groups", "bench.world"],
+    ["bench.transports", "bench.device", "bench.groups", "bench.world", "bench.tunable"],
     ["bench.canary"],
     [
         "bench.nvml",
