@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bench.case import PAIRS
+from .arrival import meet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -180,7 +180,7 @@ def rosters_of(campaign: Campaign) -> list[Roster]:
     groups: dict[tuple[int, str, str], list[Measurement]] = {}
     for found in campaign.measurements:
         case = found.case
-        if found.ranks > 1 and found.sample.repetitions and case.collective not in PAIRS:
+        if meet(found):
             groups.setdefault((found.launch, case.collective, case.transport), []).append(found)
     return [_roster(campaign, members) for _, members in sorted(groups.items())]
 

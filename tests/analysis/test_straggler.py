@@ -156,6 +156,14 @@ def test_the_least_blocks_are_the_fewest_that_can_name(launch_of: object, ranks:
     assert naming[0] == rosters[0].least_blocks
 
 
+def test_ranks_that_do_not_meet_keep_nobody_waiting(launch_of: object) -> None:
+    """Each times its own work: one that begins later is no straggler, and waits for nobody."""
+    launch, sample = launch_of(0, 4), synthetic(late=5_000)[0]  # type: ignore[operator]
+    case = Case(collective="noise", message_bytes=0, algorithm="fwq:20us")
+    found = Measurement(case=case, sample=sample, warmup=sample, launch=0, wrong=0)
+    assert rosters_of(Campaign(launches=(launch,), measurements=(found,))) == []
+
+
 def test_a_lag_within_the_clock_s_error_names_nobody(launch_of: object) -> None:
     launch = launch_of(0, 4)  # type: ignore[operator]
     found = [
