@@ -122,6 +122,20 @@ def test_a_rank_disturbed_for_a_while_is_no_straggler(launch_of: object) -> None
     assert named(launch_of, samples) == []
 
 
+@pytest.mark.parametrize("delays", [{"late": 200.0}, {"slow": 200.0}])
+def test_a_case_that_the_machine_disturbed_hides_nobody(
+    launch_of: object, delays: dict[str, float]
+) -> None:
+    """Another job made one size of three take 11 ms; before, half of that hid any lag."""
+    for disturbed in range(2):
+        for extra, expected in ((delays, [1]), ({}, [])):
+            samples = synthetic(seed=disturbed, **extra)
+            generator = np.random.default_rng(disturbed)
+            stop = samples[disturbed].stop_ns
+            stop += 11_000 * US + generator.integers(0, 5_000 * US, (400, 4))
+            assert [rank for rank, _ in named(launch_of, samples)] == expected
+
+
 def test_two_stragglers_of_eight_are_both_named(launch_of: object) -> None:
     samples = synthetic(8, late=300, who=1)
     for sample in samples:
