@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..bench.case import PAIRS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..bench.sample import Sample
+    from ..bench.sample import Measurement, Sample
 
-__all__ = ["Arrival", "split"]
+__all__ = ["Arrival", "meet", "split"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,6 +39,12 @@ class Arrival:
 
     whole_s: NDArray[np.float64]
     """Shape (repetition,): from then until all ranks were done, per operation."""
+
+
+def meet(found: Measurement) -> bool:
+    """Whether the ranks of a measurement work together, so that one may keep others waiting."""
+    apart = found.case.collective in PAIRS or found.case.collective == "noise"
+    return found.ranks > 1 and found.sample.repetitions > 0 and not apart
 
 
 def split(sample: Sample) -> Arrival:

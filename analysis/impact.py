@@ -32,6 +32,7 @@ __all__ = ["Factor", "Impact", "impacts"]
 _QUANTILES = (0.5, 0.99)
 _LEAST_TAIL = 100  # samples a side: below, no sample lies beyond the 99th percentile
 _REPLICATES = 500
+_BROUGHT = frozenset({"loaded", "oversubscribed"})  # labels that a load may bring: it computes, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,9 @@ class Impact:
     load_bytes_per_s: float
     """What all aggressors sent, the least over the launches; 0 unless ranks did nothing else."""
 
+    oversubscribed: bool
+    """Whether more ranks than cores were at work under load: that slows them down as well."""
+
 
 def impacts(campaign: Campaign, statistic: str | None = None) -> list[Impact]:
     """Return the impact of every load, where the same case was measured quiet, too.
@@ -74,7 +78,7 @@ def impacts(campaign: Campaign, statistic: str | None = None) -> list[Impact]:
         if found.wrong or found.suspect or not found.sample.repetitions:
             continue
         key = key_of(found, campaign.launch_of(found), statistic)
-        labels = tuple(label for label in found.labels if label != "loaded")
+        labels = tuple(label for label in found.labels if label not in _BROUGHT)
         place = replace(key, load=""), found.ranks, found.case.message_bytes, labels
         places.setdefault(place, {}).setdefault(key.load, []).append(found)
     return [
@@ -107,6 +111,7 @@ def _impact(key: SeriesKey, quiet: list[Measurement], loaded: list[Measurement])
         median=factors[0],
         tail=factors[1],
         load_bytes_per_s=min(found.load_bytes_per_s for found in loaded),
+        oversubscribed=any("oversubscribed" in found.labels for found in loaded),
     )
 
 

@@ -47,6 +47,7 @@ __all__ = [
     "SlowPair",
     "find_slow",
     "matrices_of",
+    "nothing_slow",
 ]
 
 LEAST_SHARE = 0.5
@@ -61,6 +62,7 @@ LEAST_SHARED_S = 50e-6
 LOOKS = 3
 """Looks in a row that must agree."""
 
+_LEAST_PAIRS = 3  # two that differ do not say which of them is unusual
 _SPREADS = 5.0  # robust standard deviations: one normal value in 3.5 million lies beyond
 _RANK_SHARE = 0.75
 _QUARTILE = 0.25
@@ -143,6 +145,23 @@ def matrices_of(campaign: Campaign) -> list[Matrix]:
 
 def find_slow(campaign: Campaign) -> list[SlowPair]:
     """Return the ranks, then the pairs, that are slow; each by number. Needs three pairs alike."""
+    looks: dict[tuple[int, int], list[_Look]] = {}
+    for members in _strata(campaign):
+        for look in _looks(members, campaign.launch_of(members[0])):
+            looks.setdefault(look.pair, []).append(look)
+    slow = {pair: agreed for pair, seen in looks.items() if (agreed := _agreeing(seen))}
+    return [*_slow_ranks(slow, list(looks)), *(_finding(p, slow[p]) for p in sorted(slow))]
+
+
+def nothing_slow(campaign: Campaign) -> str:
+    """Return what to say where `find_slow` names nothing."""
+    if all(len(members) < _LEAST_PAIRS for members in _strata(campaign)):
+        return f"too few pairs to find a slow one: fewer than {_LEAST_PAIRS} alike"
+    return "no pair and no rank is slow"
+
+
+def _strata(campaign: Campaign) -> list[list[Measurement]]:
+    """Looks at pairs of one class, at one size in one launch."""
     strata: dict[object, list[Measurement]] = {}
     for found in pairs_in(campaign):
         launch = campaign.launch_of(found)
@@ -150,12 +169,7 @@ def find_slow(campaign: Campaign) -> list[SlowPair]:
         crossed = _crossed(launch, (case.root, case.peer))
         key = (case.collective, case.transport, case.message_bytes, found.launch, crossed)
         strata.setdefault(key, []).append(found)
-    looks: dict[tuple[int, int], list[_Look]] = {}
-    for members in strata.values():
-        for look in _looks(members, campaign.launch_of(members[0])):
-            looks.setdefault(look.pair, []).append(look)
-    slow = {pair: agreed for pair, seen in looks.items() if (agreed := _agreeing(seen))}
-    return [*_slow_ranks(slow, list(looks)), *(_finding(p, slow[p]) for p in sorted(slow))]
+    return list(strata.values())
 
 
 def _crossed(launch: Launch, pair: tuple[int, int]) -> tuple[bool, ...]:
@@ -169,7 +183,7 @@ def _crossed(launch: Launch, pair: tuple[int, int]) -> tuple[bool, ...]:
 
 def _looks(members: Sequence[Measurement], launch: Launch) -> list[_Look]:
     """Compare pairs of one class at one size in one launch."""
-    if len(members) < 3:  # two that differ do not say which of them is unusual
+    if len(members) < _LEAST_PAIRS:
         return []
     times_s = np.array(
         [np.quantile(found.sample.seconds("local_max"), _QUARTILE) for found in members]

@@ -21,8 +21,10 @@ rank if the lower quartile of its lag, or gap, there is at least
 
     max(`LEAST_SHARE` x the case's usual time after the last arrival, `LEAST_S`, clock error)
 
-with `LEAST_SHARED_S` for `LEAST_S` on shared cores, and usual the lower quartile. A straggler lags
-in its best quarter, too; a rank that the machine disturbs lags now and then. Were lags no property
+with `LEAST_SHARED_S` for `LEAST_S` on shared cores, and usual the lower quartile, or that of a case
+of more bytes where it is less. A block that took `DISTURBED` times as long in its best quarter says
+nothing: the machine was busy with something else. A straggler lags in its best quarter, too; a rank
+that the machine disturbs lags now and then. Were lags no property
 of the rank, a block would speak against it with probability 1/2 at most: half of the ranks lie
 behind the median, and not every rank can have a gap before it. Named is a rank with
 
@@ -43,7 +45,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bench.case import PAIRS
+from .arrival import meet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BLOCKS",
+    "DISTURBED",
     "FIRST_SHARE",
     "LEAST_BLOCKS",
     "LEAST_S",
@@ -65,8 +68,12 @@ __all__ = [
     "rosters_of",
 ]
 
-BLOCKS = 10
-"""Blocks of a case, where it has enough repetitions."""
+BLOCKS = 20
+"""Blocks of a case, where it has enough repetitions: of a rank that is often the first to leave, a
+third may be left."""
+
+DISTURBED = 3.0
+"""A block that takes so many times what is usual is disturbed."""
 
 LEAST_SHARE = 0.5
 """A lag of less than this share of the operation's time names nobody."""
@@ -80,8 +87,9 @@ LEAST_SHARED_S = 50e-6
 FIRST_SHARE = 3.0
 """A barrier that takes so many times what the operation takes delays nobody."""
 
-LEAST_BLOCKS = 0.9
-"""Share of the blocks that must agree."""
+LEAST_BLOCKS = 0.8
+"""Share of the blocks that must agree: more than a rank that is disturbed half of the time has, and
+fewer than all, for others that are disturbed hide a straggler's lag."""
 
 LEVEL = 0.01
 """Probability of any false name where lags are no property of ranks."""
@@ -130,6 +138,11 @@ class Roster:
         """Those that are named."""
         return tuple(record for record in self.records if record.straggles)
 
+    @property
+    def least_blocks(self) -> int:
+        """With fewer blocks than that nobody can be named, however late."""
+        return math.ceil(math.log2(2 * len(self.records) / LEVEL))
+
 
 def lags_s(stamps_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return how far each rank lies behind the median of the others; shape (repetition, rank).
@@ -175,7 +188,7 @@ def rosters_of(campaign: Campaign) -> list[Roster]:
     groups: dict[tuple[int, str, str], list[Measurement]] = {}
     for found in campaign.measurements:
         case = found.case
-        if found.ranks > 1 and found.sample.repetitions and case.collective not in PAIRS:
+        if meet(found):
             groups.setdefault((found.launch, case.collective, case.transport), []).append(found)
     return [_roster(campaign, members) for _, members in sorted(groups.items())]
 
@@ -231,20 +244,32 @@ def _speaking(
     ranks = members[0].ranks
     against, blocks = [0] * ranks, [0] * ranks
     for found, lag in zip(members, lags, strict=True):
-        least_s = _least_s(found)
+        usual_s = min(_usual_s(other.sample) for other in members if _no_less(other, found))
+        least_s = _least_s(found, usual_s)
+        lasted_s = found.sample.seconds("after_last_arrival") * found.sample.batch
         for rank in range(ranks):
-            own = lag[~np.isnan(lag[:, rank]), rank]
-            count = min(BLOCKS, len(own) // _LEAST_BLOCK)
-            for block in np.array_split(own, count) if count else ():
-                against[rank] += bool(np.quantile(block, _QUARTILE) >= least_s)
-            blocks[rank] += count
+            known = np.flatnonzero(~np.isnan(lag[:, rank]))
+            count = min(BLOCKS, len(known) // _LEAST_BLOCK)
+            for block in np.array_split(known, count) if count else ():
+                if np.quantile(lasted_s[block], _QUARTILE) <= DISTURBED * usual_s:
+                    against[rank] += bool(np.quantile(lag[block, rank], _QUARTILE) >= least_s)
+                    blocks[rank] += 1
     return against, blocks
 
 
-def _least_s(found: Measurement) -> float:
+def _no_less(other: Measurement, found: Measurement) -> bool:
+    """Whether another case of one roster does as much and more, so that it takes no less time."""
+    return (
+        other.case.algorithm == found.case.algorithm
+        and other.case.message_bytes >= found.case.message_bytes
+        and other.sample.batch >= found.sample.batch
+    )
+
+
+def _least_s(found: Measurement, usual_s: float) -> float:
     """The least lag of a case that speaks against a rank."""
     least_s = LEAST_SHARED_S if "oversubscribed" in found.labels else LEAST_S
-    return max(LEAST_SHARE * _usual_s(found.sample), least_s, found.clock_error_ns * 1e-9)
+    return max(LEAST_SHARE * usual_s, least_s, found.clock_error_ns * 1e-9)
 
 
 def _usual_s(sample: Sample) -> float:

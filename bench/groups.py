@@ -29,7 +29,8 @@ __all__ = [
 RANK_MAPS = ("block", "round-robin")
 """How ranks are drawn from hosts: host by host, or one of each host in turn."""
 
-_NAP_S = 0.005  # MPI's own waiting spins on a core; 200 looks per second cost under 1 % of one
+_NAPS_S = 0.001, 0.025  # MPI's own waiting spins on a core; a look costs up to 0.2 ms of one
+_LONGER = 20  # a wait is lengthened by this part of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,5 +149,6 @@ def take_part(
 def wait_quietly(world: Any) -> None:
     """Wait for all ranks without occupying a core; collective."""
     request = world.Ibarrier()
+    began_s = time.monotonic()
     while not request.Test():
-        time.sleep(_NAP_S)
+        time.sleep(min(max((time.monotonic() - began_s) / _LONGER, _NAPS_S[0]), _NAPS_S[1]))

@@ -28,7 +28,7 @@ ORDER = [
     ["bench.mpi", "bench.buffers", "bench.checker", "bench.sweep"],
     ["bench.nccl", "bench.gate"],
     ["bench.arrangement"],
-    ["bench.transports", "bench.device", "bench.groups", "bench.world"],
+    ["bench.transports", "bench.device", "bench.groups", "bench.world", "bench.tunable"],
     ["bench.canary"],
     [
         "bench.nvml",

@@ -18,7 +18,7 @@ __all__ = ["DISTURBANCES", "IMPACT_COLUMNS", "NOISE_COLUMNS", "print_impact", "p
 IMPACT_COLUMNS = (
     "collective", "transport", "algorithm", "protocol", "sync", "statistic", "dtype", "ranks",
     "message_bytes", "load", "load_gb_per_s", "quiet_us", "loaded_us", "factor", "factor_low",
-    "factor_high", "p99_factor", "p99_low", "p99_high",
+    "factor_high", "p99_factor", "p99_low", "p99_high", "oversubscribed",
 )  # fmt: skip
 """Columns of ``show --view impact``."""
 
@@ -42,8 +42,8 @@ def print_impact(campaign: Campaign, form: str) -> None:
     found = impacts(campaign)
     if not found:
         raise CaseError(
-            "--view impact: found no case both quiet and loaded, expected one; measure with "
-            "--aggressor or --concurrent"
+            "--view impact: found no case both quiet and loaded, expected one; --aggressor "
+            "measures both, beside --concurrent run the same without it (--append)"
         )
     if form == "csv":
         print_csv(IMPACT_COLUMNS, [_impact_values(one) for one in found])
@@ -63,6 +63,7 @@ def _impact_values(one: Impact) -> dict[str, Any]:
         "load_gb_per_s": one.load_bytes_per_s * 1e-9 or None,
         "quiet_us": one.quiet_s * 1e6,
         "loaded_us": one.loaded_s * 1e6,
+        "oversubscribed": one.oversubscribed,
     }
     for name, factor in (("factor", one.median), ("p99_factor", one.tail)):
         prefix = name.removesuffix("_factor")
@@ -73,7 +74,7 @@ def _impact_values(one: Impact) -> dict[str, Any]:
 def _print_impact_tables(found: list[Impact]) -> None:
     heading = (
         "ranks", "bytes", "quiet us", "loaded us", "factor at median", "factor at 99 %",
-        "load GB/s",
+        "load GB/s", "notes",
     )  # fmt: skip
     tables: dict[str, list[list[str]]] = {}
     for one in found:
@@ -83,6 +84,7 @@ def _print_impact_tables(found: list[Impact]) -> None:
             [
                 str(one.ranks), format_bytes(one.message_bytes), f"{one.quiet_s * 1e6:#.4g}",
                 f"{one.loaded_s * 1e6:#.4g}", _factor(one.median), _factor(one.tail), rate,
+                "oversubscribed" if one.oversubscribed else "",
             ]
         )  # fmt: skip
     for title, lines in sorted(tables.items()):

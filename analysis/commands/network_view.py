@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from ...bench.case import PAIRS
 from ...bench.errors import CaseError
 from ...bench.units import format_bytes, format_seconds
-from ..arrival import split
-from ..pair import find_slow, matrices_of
+from ..arrival import meet, split
+from ..pair import find_slow, matrices_of, nothing_slow
 from ..straggler import rosters_of
 from .counter_view import print_counters
 from .output import plain, print_csv, print_json, print_table
@@ -58,7 +57,7 @@ def print_arrivals(campaign: Campaign, form: str) -> None:
 
 
 def _arrivals(campaign: Campaign, found: Measurement) -> Iterator[dict[str, Any]]:
-    if found.ranks < 2 or not found.sample.repetitions or found.case.collective in PAIRS:
+    if not meet(found):
         return
     launch = campaign.launch_of(found)
     hosts = launch.environment.location.host
@@ -133,10 +132,13 @@ def print_stragglers(campaign: Campaign, form: str) -> None:
         print_table(title, heading, lines)
     for roster in rosters:
         names = [f"rank {r.rank} ({r.straggles})" for r in roster.stragglers]
+        found, blocks = ", ".join(names) or "no straggler", str(roster.blocks)
+        if roster.blocks < roster.least_blocks:
+            found = "too few samples to name a straggler"
+            blocks += f" of {roster.least_blocks}"
         click.echo(
             f"{roster.collective} {roster.transport}, launch {roster.launch}: "
-            + (", ".join(names) if names else "no straggler")
-            + f" ({roster.blocks} blocks)"
+            f"{found} ({blocks} blocks)"
         )
 
 
@@ -188,7 +190,7 @@ def print_pairs(campaign: Campaign, form: str) -> None:
             f"{format_seconds(found.excess_s)} more than usual, at {sizes}"
         )
     if not slow:
-        click.echo("no slow pair, no slow rank")
+        click.echo(nothing_slow(campaign))
 
 
 def _mark(marks: dict[tuple[int, ...], Any], rank: int, peer: int) -> str:

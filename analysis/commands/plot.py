@@ -72,10 +72,11 @@ def _errors(file: Path, holdout: int) -> Figure:
 
 def _heat_map(campaign: Campaign) -> Figure:
     from ..drawing.pair import draw_pairs
-    from ..pair import find_slow, matrices_of
+    from ..pair import find_slow, matrices_of, nothing_slow
     from ..provenance import machine_line
 
     matrices = matrices_of(campaign)
     if not matrices:
         raise CaseError("--pairs: found no pair of ranks, expected at least 1 (run pairs)")
-    return draw_pairs(matrices, find_slow(campaign), machine_line(campaign))
+    slow = find_slow(campaign)
+    return draw_pairs(matrices, slow, machine_line(campaign), nothing_slow(campaign))

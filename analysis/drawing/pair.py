@@ -24,8 +24,16 @@ _MOST_WRITTEN = 16  # ranks up to which a number fits into its square
 _LARGE_BYTES = 1 << 16  # from here on a rate says more than a time
 
 
-def draw_pairs(matrices: Sequence[Matrix], slow: Sequence[SlowPair], machine: str) -> Figure:
-    """Return the picture of the smallest and, if it is large, the largest size."""
+def draw_pairs(
+    matrices: Sequence[Matrix], slow: Sequence[SlowPair], machine: str, otherwise: str
+) -> Figure:
+    """Return the picture of the smallest and, if it is large, the largest size.
+
+    Parameters
+    ----------
+    machine : line below the title
+    otherwise : what to say where nothing is slow
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -40,7 +48,8 @@ def draw_pairs(matrices: Sequence[Matrix], slow: Sequence[SlowPair], machine: st
         figure.text(0.02, 0.955, "Messages between every two ranks", fontsize=12.5,
                     fontweight="bold")  # fmt: skip
         figure.text(0.02, 0.925, machine, fontsize=8, color=GREY)
-        figure.text(0.02, 0.03, _verdict(slow), fontsize=9, color=_INK if slow else GREY)
+        verdict = _verdict(slow) if slow else otherwise
+        figure.text(0.02, 0.03, verdict, fontsize=9, color=_INK if slow else GREY)
     return figure
 
 
@@ -66,11 +75,16 @@ def _draw(figure: Figure, axes: Axes, matrix: Matrix, slow: Sequence[SlowPair]) 
         for row, column in zip(*np.nonzero(np.isfinite(values)), strict=True):
             value = values[row, column]
             light = (value > middle) != rate
-            axes.text(column, row, f"{value:.3g}", ha="center", va="center", fontsize=7.5,
+            axes.text(column, row, _written(value), ha="center", va="center", fontsize=7.5,
                       color="white" if light else "black")  # fmt: skip
     for found in slow:
         for x, y, width, height in _frames(found, ranks):
             axes.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, fill=False, ec=_INK, lw=2))
+
+
+def _written(value: float) -> str:
+    """Three digits, or all before the point: no power of ten fits a square."""
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
 def _frames(found: SlowPair, ranks: int) -> list[tuple[int, int, int, int]]:
@@ -83,8 +97,6 @@ def _frames(found: SlowPair, ranks: int) -> list[tuple[int, int, int, int]]:
 
 
 def _verdict(slow: Sequence[SlowPair]) -> str:
-    if not slow:
-        return "no pair and no rank is slow"
     names = [
         ("rank " if len(found.ranks) == 1 else "pair ")
         + f"{'-'.join(map(str, found.ranks))} ({found.ratio:.2g}x)"

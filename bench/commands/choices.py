@@ -32,8 +32,12 @@ __all__ = [
 
 _DESIGN = 1  # version of a design file
 
-_DYNAMIC_RULES = "OMPI_MCA_coll_tuned_use_dynamic_rules"
 _TUNED = "OMPI_MCA_coll_tuned_"
+_HEEDED = {
+    "OMPI_MCA_coll_tuned_use_dynamic_rules": "1",
+    "OMPI_MCA_coll_han_priority": "0",  # across hosts 35 by default, above tuned's 30
+}
+"""What else Open MPI wants before it heeds a choice of coll_tuned (5.0: coll_han_module.c)."""
 
 
 def parse_algorithms(_ctx: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
@@ -106,12 +110,12 @@ def combinations(varied: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
 
 
 def variables_of(chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a launch: Open MPI heeds coll_tuned's choices by one more switch.
+    """Return the environment of a launch, with the switches by which Open MPI heeds coll_tuned's.
 
-    What the environment says of that switch stands.
+    What the environment says of those switches stands.
     """
     tuned = any(name.startswith(_TUNED) for name in chosen)
-    more = {_DYNAMIC_RULES: os.environ.get(_DYNAMIC_RULES, "1")} if tuned else {}
+    more = {name: os.environ.get(name, value) for name, value in _HEEDED.items()} if tuned else {}
     return more | dict(chosen)
 
 

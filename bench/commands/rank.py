@@ -34,6 +34,7 @@ from ..store import (
     read_campaign,
 )
 from ..topology import read_topology
+from ..tunable import check_tunables
 from ..watchdog import Watchdog, describe_board
 from ..world import join_world
 from .options import refuse_existing, refuse_running
@@ -106,6 +107,7 @@ def _run_in_world(world: Any, options: Options) -> int:
 
 def _measure_all(world: Any, options: Options, held: ExitStack) -> int:
     counts = _counts(world, options)
+    check_tunables(options.chosen)
     if options.device_pointers and PARENT_VARIABLE not in os.environ:
         _expect_device_pointers(world)
     launch = _prepare_output(world, options, held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,23 @@ def test_the_interval_covers_the_factor_also_when_samples_depend_on_each_other()
         (found,) = impacts(pair)
         covered += found.median.low <= 2 <= found.median.high
     assert covered >= 20
+
+
+def test_groups_at_once_are_held_against_one_alone_also_where_they_share_cores() -> None:
+    """The load itself makes more ranks than cores; it is said, and hides nothing."""
+    groups = [
+        replace(
+            measurement("concurrent:4", draws(30, k), group=k), labels=("oversubscribed", "loaded")
+        )
+        for k in range(4)
+    ]
+    (found,) = impacts(campaign(measurement("", draws(10, 9)), *groups))
+    assert found.median.value == pytest.approx(3, rel=0.1)
+    assert found.oversubscribed
+    (alone,) = impacts(
+        campaign(measurement("", draws(10, 9)), measurement("incast:6", draws(10, 1)))
+    )
+    assert not alone.oversubscribed
 
 
 def test_a_launch_that_holds_both_sides_counts_alone() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from collcast.analysis.pair import find_slow, matrices_of
+from collcast.analysis.pair import find_slow, matrices_of, nothing_slow
 from collcast.bench.case import Case
 from collcast.bench.environment import Environment, Location
 from collcast.bench.protocol import Protocol
@@ -114,6 +114,8 @@ def test_too_few_ranks_tell_nothing() -> None:
     """Two of the three pairs of three ranks are no exception: one may as well be fast."""
     assert names(campaign_of(2, slow_us=lambda i, j, _: 1_000)) == []
     assert names(campaign_of(3, slow_us=lambda i, j, _: 1_000 * (0 in {i, j}))) == []
+    assert nothing_slow(campaign_of(2)).startswith("too few pairs")
+    assert nothing_slow(campaign_of(3)) == "no pair and no rank is slow"
 
 
 def test_a_matrix_holds_the_median_of_every_pair() -> None:

@@ -122,6 +122,20 @@ def test_a_rank_disturbed_for_a_while_is_no_straggler(launch_of: object) -> None
     assert named(launch_of, samples) == []
 
 
+@pytest.mark.parametrize("delays", [{"late": 200.0}, {"slow": 200.0}])
+def test_a_case_that_the_machine_disturbed_hides_nobody(
+    launch_of: object, delays: dict[str, float]
+) -> None:
+    """Another job made one size of three take 11 ms; before, half of that hid any lag."""
+    for disturbed in range(2):
+        for extra, expected in ((delays, [1]), ({}, [])):
+            samples = synthetic(seed=disturbed, **extra)
+            generator = np.random.default_rng(disturbed)
+            stop = samples[disturbed].stop_ns
+            stop += 11_000 * US + generator.integers(0, 5_000 * US, (400, 4))
+            assert [rank for rank, _ in named(launch_of, samples)] == expected
+
+
 def test_two_stragglers_of_eight_are_both_named(launch_of: object) -> None:
     samples = synthetic(8, late=300, who=1)
     for sample in samples:
@@ -134,6 +148,34 @@ def test_few_samples_name_nobody(launch_of: object) -> None:
     """Six blocks of a coin cannot reach the level, however large the lag."""
     assert named(launch_of, synthetic(repetitions=10, late=5_000)) == []
     assert named(launch_of, synthetic(repetitions=4, late=5_000)) == []
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 4, 7, 16])
+def test_the_least_blocks_are_the_fewest_that_can_name(launch_of: object, ranks: int) -> None:
+    """Cases of one block each, every one against rank 1."""
+    launch = launch_of(0, ranks)  # type: ignore[operator]
+    sample = synthetic(ranks, repetitions=5, late=5_000)[0]
+    cases = [
+        Measurement(
+            case=Case(collective="all_reduce", message_bytes=8 << i), sample=sample,
+            warmup=sample, launch=0, wrong=0,
+        )
+        for i in range(20)
+    ]  # fmt: skip
+    rosters = [
+        rosters_of(Campaign(launches=(launch,), measurements=tuple(cases[:count])))[0]
+        for count in range(1, 20)
+    ]
+    naming = [roster.blocks for roster in rosters if roster.stragglers]
+    assert naming[0] == rosters[0].least_blocks
+
+
+def test_ranks_that_do_not_meet_keep_nobody_waiting(launch_of: object) -> None:
+    """Each times its own work: one that begins later is no straggler, and waits for nobody."""
+    launch, sample = launch_of(0, 4), synthetic(late=5_000)[0]  # type: ignore[operator]
+    case = Case(collective="noise", message_bytes=0, algorithm="fwq:20us")
+    found = Measurement(case=case, sample=sample, warmup=sample, launch=0, wrong=0)
+    assert rosters_of(Campaign(launches=(launch,), measurements=(found,))) == []
 
 
 def test_a_lag_within_the_clock_s_error_names_nobody(launch_of: object) -> None:

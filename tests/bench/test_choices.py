@@ -17,7 +17,7 @@ from collcast.bench.commands.choices import (
     variables_of,
 )
 from collcast.bench.errors import CaseError
-from collcast.bench.store import read_campaign, remove_campaign
+from collcast.bench.store import campaign_exists, read_campaign, remove_campaign
 from collcast.bench.support import refusal
 
 if TYPE_CHECKING:
@@ -101,13 +101,16 @@ def test_all_combinations_are_measured() -> None:
 
 
 def test_open_mpi_is_told_to_heed_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    rules = "OMPI_MCA_coll_tuned_use_dynamic_rules"
+    """Across hosts its component han would choose, and tuned what is left."""
+    rules, han = "OMPI_MCA_coll_tuned_use_dynamic_rules", "OMPI_MCA_coll_han_priority"
     monkeypatch.delenv(rules, raising=False)
-    assert variables_of({TUNED: "4"}) == {TUNED: "4", rules: "1"}
+    monkeypatch.delenv(han, raising=False)
+    assert variables_of({TUNED: "4"}) == {TUNED: "4", rules: "1", han: "0"}
     assert variables_of({"NCCL_ALGO": "Ring"}) == {"NCCL_ALGO": "Ring"}
-    assert variables_of({TUNED: "4", rules: "0"}) == {TUNED: "4", rules: "0"}
+    assert variables_of({TUNED: "4", rules: "0"}) == {TUNED: "4", rules: "0", han: "0"}
     monkeypatch.setenv(rules, "0")
-    assert variables_of({TUNED: "4"}) == {TUNED: "4", rules: "0"}
+    monkeypatch.setenv(han, "40")
+    assert variables_of({TUNED: "4"}) == {TUNED: "4", rules: "0", han: "40"}
 
 
 def test_a_launch_that_runs_has_one_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +124,20 @@ def test_a_launch_that_runs_has_one_value(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("OMPI_MCA_coll_tuned_use_dynamic_rules", raising=False)
     with pytest.raises(CaseError, match="use_dynamic_rules= under mpirun, expected 1"):
         chosen_here({TUNED: ("4",)}, {TUNED: "4"}, alone=True)
+
+
+def test_what_the_library_would_pass_over_is_refused(shell: Any, tmp_path: Path) -> None:
+    """A name that it lacks, another library's name, and a value that it does not know."""
+    for given, words in (
+        (f"{TUNED}s=3", "expected a variable that this MPI has"),
+        ("MPIR_CVAR_ALLREDUCE_INTRA_ALGORITHMS=ring", "expected a variable that this MPI has"),
+        (f"{TUNED}=99", "expected one of"),
+    ):
+        done = shell(f"collcast run all_reduce --ranks 2 --vary {given} {QUICK} -o run.h5")
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.count("collcast: vary: found") == 1
+        assert words in done.stderr
+        assert not campaign_exists(tmp_path / "run.h5")
 
 
 def test_one_launch_per_combination_and_resumed_as_it_began(shell: Any, tmp_path: Path) -> None:
