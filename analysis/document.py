@@ -29,6 +29,7 @@ __all__ = ["page"]
 
 _FAILED_ERROR = 0.3
 _FAILED_COVERAGE = 0.5
+_APART = "a launch apart"
 _FIGURES = ("cells", "error", "p90", "bias", "in 50 %", "in 90 %", "width", "Winkler", "skill")
 
 
@@ -86,8 +87,13 @@ def _section(found: Validation) -> Iterator[str]:
         [[_name(held), f"{max(held.scales):,}", *_figures(held.score())] for held in found.held],
     )
     yield "### Where it fails\n"
-    failures = [line for held in found.held for line in _failures(held)]
+    failures = [
+        [_name(held), f"{ranks:,}", f"{100 * error:.0f} %", f"{100 * inside:.0f} %", kind]
+        for held in found.held
+        for ranks, error, inside, kind in _failures(held)
+    ]
     yield _table(("series", "ranks", "median error", "in 90 %", "kind"), failures)
+    yield from _remainder(found)
     for held in found.held:
         if held.reason:
             yield f"{_name(held)}: {held.reason}.\n"
@@ -97,7 +103,30 @@ def _name(held: Held) -> str:
     return f"{held.cluster} {held.key.transport} {held.key.algorithm}".strip().replace("|", " ")
 
 
-def _failures(held: Held) -> Iterator[list[str]]:
+def _remainder(found: Validation) -> Iterator[str]:
+    """Say how much of the worst tenth single launches made, and how much the levels of scales."""
+    own, quiet, levelled = [], [], []
+    for held in found.held:
+        logs = np.log(held.times_s[ENGINE][:, 0] / held.true_s)
+        apart = [ranks for ranks, *_, kind in _failures(held) if kind == _APART]
+        for ranks in np.unique(held.ranks[np.isfinite(logs)]).tolist():
+            here = logs[np.isfinite(logs) & (held.ranks == ranks)]
+            own += here.tolist()
+            quiet += [] if ranks in apart else here.tolist()
+            levelled += (here - np.median(here)).tolist()
+    if quiet:
+        p90, without, level = (
+            100 * float(np.quantile(np.abs(np.expm1(logs)), 0.9)) for logs in (own, quiet, levelled)
+        )
+        yield (
+            f"The p90 of {p90:.1f} % would be {without:.1f} % without the {len(own) - len(quiet)} "
+            f"cells of launches apart, which no smaller scale announces, and {level:.1f} % if the "
+            "median error of every scale were known and taken away: the rest is in the sizes.\n"
+        )
+
+
+def _failures(held: Held) -> Iterator[tuple[int, float, float, str]]:
+    """Yield scale, median error, coverage and kind of what failed."""
     times = held.times_s[ENGINE]
     known = np.isfinite(times).all(axis=1)
     logs = np.log(times[:, 0] / held.true_s)
@@ -110,14 +139,13 @@ def _failures(held: Held) -> Iterator[list[str]]:
         coverage = float(inside[here].mean())
         if error > _FAILED_ERROR or coverage < _FAILED_COVERAGE:
             kind = _kind([median[other] for other in scales if other >= ranks])
-            figures = [f"{100 * error:.0f} %", f"{100 * coverage:.0f} %"]
-            yield [_name(held), f"{ranks:,}", *figures, kind]
+            yield ranks, error, coverage, kind
 
 
 def _kind(logs: Sequence[float]) -> str:
     """Name a failure by log(predicted / true) at its scale and the larger ones."""
     if len(logs) > 1 and min(abs(np.expm1(log)) for log in logs[1:]) < _FAILED_ERROR:
-        return "a launch apart" if abs(np.expm1(logs[0])) > _FAILED_ERROR else "scattered"
+        return _APART if abs(np.expm1(logs[0])) > _FAILED_ERROR else "scattered"
     if all(log < 0 for log in logs):
         return "a step"
     return "a gain" if all(log > 0 for log in logs) else "scattered"

@@ -143,6 +143,7 @@ def test_the_page_names_what_failed(rows, tmp_path):
     failed = section.split("### Where it fails")[1]
     assert "| 128 | 95 % | 0 % | a launch apart |" in failed
     assert "| 256 |" not in failed
+    assert "without the 4 cells of launches apart" in section
     assert "## Holdout 32" in page
     assert "## The middle scale left out" in page
     assert "by cluster: m all_reduce" in page
