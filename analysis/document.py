@@ -93,10 +93,11 @@ def _section(found: Validation) -> Iterator[str]:
         for ranks, error, inside, kind in _failures(held)
     ]
     yield _table(("series", "ranks", "median error", "in 90 %", "kind"), failures)
-    yield from _remainder(found)
-    for held in found.held:
-        if held.reason:
-            yield f"{_name(held)}: {held.reason}.\n"
+    if found.holdout:
+        yield from _remainder(found)
+    for reason in dict.fromkeys(held.reason for held in found.held if held.reason):
+        names = ", ".join(_name(held) for held in found.held if held.reason == reason)
+        yield f"{reason[0].upper()}{reason[1:]}: {names}.\n"
 
 
 def _name(held: Held) -> str:
@@ -121,7 +122,7 @@ def _remainder(found: Validation) -> Iterator[str]:
         yield (
             f"The p90 of {p90:.1f} % would be {without:.1f} % without the {len(own) - len(quiet)} "
             f"cells of launches apart, which no smaller scale announces, and {level:.1f} % if the "
-            "median error of every scale were known and taken away: the rest is in the sizes.\n"
+            "median error of every scale of every series were known and taken away.\n"
         )
 
 
