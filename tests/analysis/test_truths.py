@@ -80,6 +80,7 @@ def by_max_load(ranks):
 @pytest.mark.parametrize("target", [256, TARGET])
 @pytest.mark.parametrize("eta", [at_power, by_max_load])
 def test_an_efficiency_that_falls_with_scale_is_covered(rows_of, truth, eta, target):
+    inside = []
     for seed in range(SEED, SEED + TRIALS):
         scales = [ranks for ranks in SCALES if 8 * ranks <= target]
         key, rows = rows_of("ring", scales=scales, sizes=SIZES, seed=seed)
@@ -98,7 +99,9 @@ def test_an_efficiency_that_falls_with_scale_is_covered(rows_of, truth, eta, tar
         extrapolator = Extrapolator(fit=fit(key, Dataset(slowed), bootstraps=20))
         times = np.array(extrapolator.curve_s(target, SIZES))
         true = truth(("ring",), target, SIZES) * slowing(target, SIZES)
-        assert ((times[:, 3] <= true) & (true <= times[:, 4])).mean() >= 0.8
+        inside.append((times[:, 3] <= true) & (true <= times[:, 4]))
+        assert inside[-1].mean() >= 0.8
+    assert np.mean(inside) >= 0.9
 
 
 def test_an_algorithm_switch_above_the_data_is_covered(rows_of, truth):
