@@ -112,10 +112,14 @@ matrix: $(VENV)/.test $(VENV)/.installed
 	done
 
 # Forecasts against known truths with other seeds, and against public measurements in COLLCAST_DATA.
+# EXTRAP_PYTHON, a Python that has extrap (in an environment of its own: 0.7 GB), adds Extra-P.
 validation: $(VENV)/.test $(VENV)/.installed
 	mkdir -p $(RESULTS)
 	$(BIN)/collcast validate $(COLLCAST_DATA)/collectives/*.csv --jobs 2 --format page \
-	  > $(RESULTS)/validation.md && mv $(RESULTS)/validation.md docs/validation.md
+	  > $(RESULTS)/validation.md
+	$(if $(EXTRAP_PYTHON),$(BIN)/python benchmarks/extra_p.py $(EXTRAP_PYTHON) \
+	  $(COLLCAST_DATA)/collectives/*.csv >> $(RESULTS)/validation.md)
+	mv $(RESULTS)/validation.md docs/validation.md
 	$(BIN)/python -m pytest -q tests/analysis/test_series.py
 	COLLCAST_TRUTH_TRIALS=8 COLLCAST_TRUTH_SEED=1000 \
 	  $(BIN)/python -m pytest -q tests/analysis/test_truths.py

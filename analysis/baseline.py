@@ -1,7 +1,7 @@
 """Baselines: what a forecast must beat. None knows any physics.
 
     power law    log T = a + b log P, least squares per size; Student's prediction interval
-    last value   T(P_max); +- z s sqrt(lg P/P_max), s the root mean square change per doubling
+    last value   T(P_max); +- z s sqrt|lg P/P_max|, s the root mean square change per doubling
     PMNF         T = c0 + c1 P^i lg^j P, the (i, j) of least leave-one-out error per size; Student's
                  interval. The search space is Extra-P's single-parameter one, small
 
@@ -72,7 +72,7 @@ def _last_value(
         return [np.nan] * 5
     steps = np.diff(np.log(times)) / np.sqrt(np.diff(np.log2(scales)))
     spread = max(float(np.sqrt(np.mean(steps**2))), _LEAST_SPREAD)
-    return _ends(np.log(times[-1]), spread * np.sqrt(np.log2(at / scales[-1])), 0, log=True)
+    return _ends(np.log(times[-1]), spread * np.sqrt(abs(np.log2(at / scales[-1]))), 0, log=True)
 
 
 def _pmnf(scales: NDArray[np.float64], times: NDArray[np.float64], at: int) -> Sequence[float]:

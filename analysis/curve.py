@@ -28,18 +28,12 @@ if TYPE_CHECKING:
     from .models import Model
     from .prior import Prior
 
-__all__ = ["BOOTSTRAPS", "Curve", "Drifting", "Parameter", "drifting", "fit_curve"]
+__all__ = ["BOOTSTRAPS", "Curve", "Parameter", "fit_curve"]
 
 BOOTSTRAPS = 200  # enough for 5 % and 95 % quantiles: 10 draws beyond each
 _NEGLIGIBLE = 1e-3  # share of the time of every cell below which a parameter counts as at its bound
 _MOST_PLAUSIBLE = 3  # candidates that a resampling chooses from; more change nothing but the time
 _HOPELESS = 1.5  # times the best candidate's error: what is worse wins no resampling
-_MOST_DRIFT = 3.0  # prior standard deviations that a drift may lie off
-_LEAST_DRIFT_SD = 0.01
-"""f: half the drift of 2 % per doubling that the real tables show on average; nothing says that it
-goes on as it did."""
-
-_LEAST_ERROR = 1e-4  # of times without noise; keeps the logarithm finite
 _TINY_S = 1e-12  # no collective takes less; keeps logarithms finite
 
 
@@ -267,66 +261,3 @@ def _parameters(
             )
         )
     return tuple(found)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Drifting:
-    """A curve whose times grow by a further factor exp(drift) with every doubling of ranks."""
-
-    models: tuple[Model, ...]
-    sizes: tuple[int, ...]
-    values: NDArray[np.float64]
-    drift: float
-    drift_sd: float
-    """How well the drift is known."""
-
-    last: float
-    """Scale at which the factor is 1, in doublings."""
-
-    def log_s(self, cells: Cells) -> NDArray[np.float64]:
-        """Return the logarithm of times in seconds, shape (cell,)."""
-        ranks = cells.ranks.astype(np.int64)
-        times = design_of(self.models, ranks, cells.message_bytes, self.sizes) @ self.values
-        logs = np.log(np.maximum(times.min(axis=0), _TINY_S))
-        return np.asarray(logs + self.drift * (cells.x - self.last))
-
-
-def drifting(curve: Curve, used: Dataset, mean: float, sd: float) -> Drifting:
-    """Fit a curve's models anew, together with a drift whose prior is normal.
-
-    minimise over drift d   N log(mean |log error| at d) + (d - mean)^2 / (2 sd^2)
-    its deviation           sqrt(f^2 + 4 s^2 / (N var(x)))
-
-    as of a slope through N errors of deviation s over scales x, twice as large because the other
-    parameters go with it, and at least f.
-    """
-    from scipy.optimize import minimize_scalar
-
-    models = curve.candidates[curve.choice]
-    ranks, time_s = used.column("ranks"), used.column("median_s")
-    columns = design_of(models, ranks, used.column("message_bytes"), curve.sizes)
-    kept = list(identify(columns, time_s, len(curve.sizes)).kept)
-    doublings = np.log2(ranks / ranks.max())
-
-    def at(drift: float) -> Solution:
-        return solve(columns[:, :, kept], time_s * np.exp(-drift * doublings))
-
-    def cost(drift: float) -> float:
-        misfit = max(at(drift).error, _LEAST_ERROR)
-        return float(len(time_s) * np.log(misfit) + 0.5 * ((drift - mean) / sd) ** 2)
-
-    low, high = mean - _MOST_DRIFT * sd, mean + _MOST_DRIFT * sd
-    found = minimize_scalar(cost, bounds=(low, high), method="bounded", options={"xatol": 2e-3})
-    solution = at(float(found.x))
-    values = np.zeros(columns.shape[2])
-    values[kept] = solution.values
-    noise = 1.4826 * float(np.median(np.abs(solution.residuals)))
-    slope_sd = 2 * noise / np.sqrt(len(time_s) * doublings.var())
-    return Drifting(
-        models=models,
-        sizes=curve.sizes,
-        values=values,
-        drift=float(found.x),
-        drift_sd=float(np.hypot(_LEAST_DRIFT_SD, slope_sd)),
-        last=float(np.log2(ranks.max())),
-    )

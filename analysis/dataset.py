@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from ..bench.protocol import Protocol
     from ..bench.sample import Campaign, Launch, Measurement
 
-__all__ = ["UNITS", "Dataset", "Row", "SeriesKey", "dataset_of", "imported_key_of", "key_of"]
+__all__ = [
+    "UNITS",
+    "Dataset",
+    "Row",
+    "SeriesKey",
+    "dataset_of",
+    "imported_key_of",
+    "key_of",
+    "spread_of",
+]
 
 UNITS = {
     "message_bytes": "bytes",
@@ -129,6 +138,9 @@ class Row:
 
     clock_error_s: float = 0.0
     """Bound on what the common clock may add to the time; 0 where hosts' stamps are not mixed."""
+
+    spread: float = float("nan")
+    """Logarithm of the median over the fifth percentile of the iterations; NaN unknown."""
 
     busiest_bytes: int = -1
     """The most that any rank sent to or received from the others; -1: as the collective says."""
@@ -272,7 +284,9 @@ def _buffers(transport: str, protocol: Protocol) -> str:
 
 def _row(campaign: Campaign, key: SeriesKey, members: list[Measurement]) -> Row:
     first = members[0]
-    summary = summarise(_by_launch(key.statistic, members))
+    launches = _by_launch(key.statistic, members)
+    summary = summarise(launches)
+    spreads = [spread_of(*np.quantile(part, [0.5, 0.05]).tolist()) for part in launches]
     checked = [found.wrong for found in members if found.wrong is not None]
     place = (key.collective, first.ranks, first.case.message_bytes)
     suspects = {found.suspect for found in members} | {
@@ -288,6 +302,7 @@ def _row(campaign: Campaign, key: SeriesKey, members: list[Measurement]) -> Row:
         median_s=summary.median_s,
         low_s=summary.low_s,
         high_s=summary.high_s,
+        spread=float(np.median(spreads)),
         wrong=sum(checked) if checked else -1,
         suspect="+".join(sorted(suspects - {""})),
         labels=first.labels,
@@ -319,7 +334,8 @@ def _clock_error_s(statistic: str, members: list[Measurement]) -> float:
 def _imported_rows(tables: Iterable[ImportedTable]) -> Iterator[Row]:
     """Yield a row per place of a table; cells of the same place are pooled as launches are.
 
-    Percentiles and extremes that a source gives are no interval of a median: they stay behind.
+    Percentiles and extremes that a source gives are no interval of a median; they say how far
+    iterations spread.
     """
     groups: dict[Any, list[dict[str, Any]]] = {}
     for table in tables:
@@ -341,10 +357,20 @@ def _imported_rows(tables: Iterable[ImportedTable]) -> Iterator[Row]:
             median_s=summary.median_s,
             low_s=summary.low_s,
             high_s=summary.high_s,
+            spread=float(np.median([spread_of(cell["time_s"], cell["low_s"]) for cell in cells])),
             wrong=sum(checked) if checked else -1,
             suspect=first["suspect"],
             hosts=-(-ranks // per_node) if per_node > 0 else -1,
         )
+
+
+def spread_of(median_s: float, low_s: float) -> float:
+    """Return a row's `spread`, from the fifth percentile (or the least) of its iterations.
+
+    >>> round(spread_of(1.1, 1.0), 3), spread_of(1.0, 1.1)
+    (0.095, nan)
+    """
+    return float(np.log(median_s / low_s)) if 0 < low_s <= median_s else float("nan")
 
 
 _PLACE_FIELDS = ("ranks", "ranks_per_node", "message_bytes", "repetitions", "suspect")

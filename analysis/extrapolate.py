@@ -20,7 +20,7 @@ from .fit import LEAST_SCALES_BEYOND
 from .named import model_name
 from .outcome import boil_down, iteration_variance, shares_of, switching
 from .prediction import LARGEST_FACTOR, predict_as
-from .select import WALK, doubt
+from .select import WALK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,14 +147,15 @@ class Extrapolator:
         beyond = max(0.0, math.log2(ranks / last))
         bootstraps = np.log(np.maximum(curve.draws_s(ranks, n), 1e-12))
         iteration = iteration_variance(self.fit.rows)
-        walked = beyond * (WALK * doubt(ensemble.misfit)) ** 2
+        walked = beyond * (WALK * ensemble.doubt) ** 2
         noises = np.array([process.noise for process in ensemble.processes])
         shares, chosen = [], []
+        drift_sd = ensemble.drift_sd(ranks, sizes)
         for j, size in enumerate(sizes):
             weights = ensemble.weights(ranks, size)
             noise = _T_4 * float(weights @ noises**2) + walked
             grown = float(bootstraps[:, j].var()) if len(bootstraps) else 0.0
-            fitted = float(weights[0]) * (grown + (ensemble.physics.drift_sd * beyond) ** 2)
+            fitted = float(weights[0]) * (grown + float(drift_sd[j] * beyond) ** 2)
             whole = float(np.log(drawn[:, j]).var())
             chosen.append(switching(here[:, j], before[:, j]))
             shares.append(

@@ -32,7 +32,7 @@ import numpy as np
 
 from .extrapolate import Extrapolator, supported_ranks
 from .models import models_of
-from .select import WALK, doubt
+from .select import WALK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,13 +237,14 @@ class _Joint:
         apart = np.abs(c[:, None] - c)
         together = np.outer(beyond, beyond)
         walked = np.minimum(beyond[:, None], beyond)
-        found = weights[0] * (np.cov(logs.T) + ensemble.physics.drift_sd**2 * together)
+        drift_sd = ensemble.physics.drift_sd(replace(ensemble.cells, ranks=ranks, message_bytes=n))
+        found = weights[0] * (np.cov(logs.T) + np.outer(drift_sd, drift_sd) * together)
         noise = 0.0
         for weight, process in zip(weights, ensemble.processes, strict=True):
             found += weight * process.walk**2 * walked * np.exp(-apart / _SIZE_LENGTH)
             found += weight * process.drift**2 * together * np.exp(-apart / _DRIFT_LENGTH)
             noise += float(weight * process.noise**2)
-        launched = (WALK * doubt(ensemble.misfit)) ** 2 * beyond[len(sizes) :]
+        launched = (WALK * ensemble.doubt) ** 2 * beyond[len(sizes) :]
         own = float(np.diag(found)[: len(sizes)].mean())
         return cls(
             cells=cells,

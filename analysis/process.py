@@ -1,14 +1,16 @@
 """Process: a member's error as a Gaussian process, carried on to places that were not measured.
 
-    log T = member + b + m (x - x_max) + u + e
+    log T = member + b + m (x - x_max) + m' max(0, x - x_max) + u + e
     cov(u, u') = [ K_4 (a^2 + q^2 (min(x, x') - x_0)) + a^2/10 ] [same tier]
                  + d^2 K_12 (x - x_max)(x' - x_max)
-    K_l = exp(-|c - c'| / l),   var(e) = s^2
+    K_l = exp(-|c - c'| / l),   var(e) = s^2 + r^2
 
 b is a level per tier, a the misfit of a size, q a random walk over doublings of ranks: what was
 wrong at the largest scale stays wrong, and wrong by more the further one goes. d is a drift per
-doubling, m its mean. a, q and s are those of greatest likelihood on a grid. A cell that all others
-speak against is one launch's mishap and is given up.
+doubling, m its mean, m' the same as far as the member is in doubt. a, q and s are those of greatest
+likelihood on a grid. r, where known, is a cell's own spread, how far the median of its iterations
+lies above their fifth percentile: between a quiet and a crowded network a median falls anywhere. A
+cell that all others speak against is one launch's mishap and is given up.
 
 Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), sections 2.2, 2.7
 and 5.4.
@@ -17,18 +19,19 @@ and 5.4.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from .cells import Cells
     from .member import Member
 
-__all__ = ["MEAN_DRIFT", "Process", "condition"]
+__all__ = ["MEAN_DRIFT", "Process", "condition", "doubt"]
 
 _SIZE_LENGTH = 4.0
 """Doublings of size over which a misfit is shared; 2 and 8 scored the same on public tables."""
@@ -41,6 +44,10 @@ MEAN_DRIFT = 0.02
 """m: efficiency falls with scale. Hash routing over 64 uplinks loses 2 % (64 flows each) to 6 %
 (one) per doubling in simulation; held-out scales of public tables were slower than forecast by 2
 to 3 % per doubling without it."""
+
+_NO_MISFIT = 0.01  # medians of one launch are seldom nearer to a formula
+_FULL_MISFIT = 0.09
+"""Beyond that: a series that strays from its formula by so much may do anything else, too."""
 
 _WALKS = (0.003, 0.01, 0.03, 0.1, 0.2)
 _ODD = 3.0  # standard deviations; beyond lie 0.3 % of a normal distribution
@@ -59,7 +66,12 @@ class Process:
     walk: float
     drift: float
     mean_drift: float
+    beyond: float
+    """m'."""
+
     noise: float
+    """s and the usual r together."""
+
     levels: dict[int, float]
     factor: tuple[NDArray[np.float64], bool]
     """Cholesky factor of the cells' covariance."""
@@ -74,6 +86,7 @@ class Process:
         near = _covariance(cells, self.cells, self)
         mean = near @ self.weights + _trend(cells, self.cells, self.levels, self.mean_drift)
         distance = cells.x - self.cells.x.max()
+        mean = mean + self.beyond * np.maximum(distance, 0.0)
         own = self.misfit**2 * (1 + _SHARED) + self.walk**2 * (cells.x - self.cells.x.min())
         own = own + (self.drift * distance) ** 2 + self.noise**2
         variance = own - np.einsum("ij,ji->i", near, cho_solve(self.factor, near.T))
@@ -92,12 +105,25 @@ def condition(
     member: Member,
     cells: Cells,
     time_s: NDArray[np.float64],
+    spread: NDArray[np.float64],
     *,
     misfits: tuple[float, ...],
     drift: float,
-    mean_drift: float = MEAN_DRIFT,
+    mean_drift: float,
+    beyond: float = 0.0,
+    strayed: float = 0.0,
 ) -> Process:
-    """Return the process of a member given times, with the most likely of the misfits."""
+    """Return the process of a member given times, with the most likely of the misfits.
+
+    Parameters
+    ----------
+    time_s, spread
+        Of the cells, shape (cell,); NaN where no spread is known.
+    beyond
+        m' of a member in full doubt.
+    strayed
+        The drift that the member has itself.
+    """
     from scipy.linalg import cho_factor, cho_solve
 
     errors = np.log(time_s) - member.log_s(cells)
@@ -108,20 +134,26 @@ def condition(
     base = _covariance(cells, cells, _Scales(misfit=1.0, walk=0.0, drift=0.0))
     walked = _covariance(cells, cells, _Scales(misfit=0.0, walk=1.0, drift=0.0))
     drifted = _covariance(cells, cells, _Scales(misfit=0.0, walk=0.0, drift=drift))
-    extra = np.zeros(len(errors))
+    own = np.nan_to_num(spread) ** 2
+    extra = own.copy()
+    diagonal = np.arange(len(errors)), np.arange(len(errors))
+
+    def matrix_of(misfit: float, walk: float, noise: float) -> NDArray[np.float64]:
+        found = misfit**2 * base + walk**2 * walked + drifted
+        found[diagonal] += noise**2 + extra
+        return found
+
     for last in (False, True):
-        known = drifted + np.diag(extra)
-        likeliest = (-np.inf, 0.0, 0.0, 0.0)
-        for misfit, walk, noise in product(misfits, _WALKS, _NOISES):
-            matrix = misfit**2 * base + walk**2 * walked + known + noise**2 * np.eye(len(errors))
-            likeliest = max(likeliest, (_log_likelihood(matrix, errors), misfit, walk, noise))
-        _, misfit, walk, noise = likeliest
-        matrix = misfit**2 * base + walk**2 * walked + known + noise**2 * np.eye(len(errors))
+        misfit, walk, noise = _likeliest(
+            lambda *scales: _log_likelihood(matrix_of(*scales), errors), (misfits, _WALKS, _NOISES)
+        )
+        matrix = matrix_of(misfit, walk, noise)
         if last:
             break
-        extra = _odd(matrix, errors)
-        if not extra.any():
+        odd = _odd(matrix, errors)
+        if not odd.any():
             break
+        extra = own + odd
     factor = cho_factor(matrix)
     return Process(
         member=member,
@@ -130,11 +162,32 @@ def condition(
         walk=walk,
         drift=drift,
         mean_drift=mean_drift,
-        noise=noise,
+        beyond=beyond * doubt(misfit, strayed),
+        noise=float(np.hypot(noise, np.median(np.sqrt(own)))),
         levels=levels,
         factor=factor,
         weights=cho_solve(factor, errors),
     )
+
+
+def _likeliest(
+    likelihood: Callable[[float, float, float], float], grid: tuple[tuple[float, ...], ...]
+) -> tuple[float, float, float]:
+    """Return the likeliest place of a grid: along one axis after the other, till nothing moves."""
+    known: dict[tuple[float, ...], float] = {}
+
+    def at(place: tuple[float, ...]) -> float:
+        if place not in known:
+            known[place] = likelihood(*place)
+        return known[place]
+
+    best = tuple(axis[len(axis) // 2] for axis in grid)
+    while True:
+        before = best
+        for j, axis in enumerate(grid):
+            best = max(((*best[:j], value, *best[j + 1 :]) for value in axis), key=at)
+        if at(best) <= at(before):
+            return before[0], before[1], before[2]
 
 
 def _log_likelihood(matrix: NDArray[np.float64], errors: NDArray[np.float64]) -> float:
@@ -178,3 +231,17 @@ def _covariance(cells: Cells, known: Cells, scales: Process | _Scales) -> NDArra
         (cells.x[:, None] - last) * (known.x - last)
     )
     return found
+
+
+def doubt(misfit: float, drift: float = 0.0) -> float:
+    """Return how far a series is thought capable of what no formula says, 0 to 1.
+
+    Parameters
+    ----------
+    misfit
+        Standard deviation of log time by which the best cost model misses sizes and scales.
+    drift
+        By which its latency or rate changes per doubling; what exceeds `MEAN_DRIFT` counts.
+    """
+    strayed = max(0.0, misfit - _NO_MISFIT) + max(0.0, abs(drift) - MEAN_DRIFT)
+    return min(1.0, strayed / _FULL_MISFIT)

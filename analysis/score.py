@@ -2,6 +2,7 @@
 
     error     |predicted / true - 1|
     bias      median of predicted / true - 1
+    skill     median of |log(predicted / true)| over that of the noise between launches, the floor
     coverage  share of cells whose true time lies in the interval
     Winkler   of the interval (l, u) at 90 %, on u = log time:  (u - l) + 2/0.1 (distance outside);
               on logarithms, so that a microsecond and a second weigh alike
@@ -16,6 +17,7 @@ Sources: Winkler, J. Amer. Statist. Assoc. 67 (1972); Gneiting and Raftery, JASA
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -48,11 +50,14 @@ class Score:
     winkler_90: float
     series: int
     clusters: int
+    skill: float
+    """NaN where no cell's noise is known."""
+
     cells: int
 
     def values(self) -> dict[str, float | int]:
-        """Return the figures by name."""
-        return asdict(self)
+        """Return the figures by name, the number of cells excepted."""
+        return {name: value for name, value in asdict(self).items() if name != "cells"}
 
 
 def score(
@@ -60,6 +65,7 @@ def score(
     times_s: NDArray[np.float64],
     series: Sequence[str],
     clusters: Sequence[str],
+    noise: NDArray[np.float64] | None = None,
 ) -> Score:
     """Score predictions.
 
@@ -72,11 +78,13 @@ def score(
         not count.
     series, clusters
         Names of each cell's series and cluster, shape (cell,).
+    noise
+        Standard deviation of log time between launches, shape (cell,); NaN where not known.
     """
     known = np.isfinite(times_s).all(axis=1)
     true, times = true_s[known], times_s[known]
     if not len(true):
-        nothing = dict.fromkeys(Score.__slots__, float("nan"))
+        nothing = dict.fromkeys(Score.__slots__, math.nan)
         return Score(**(nothing | {"series": 0, "clusters": 0, "cells": 0}))  # type: ignore[arg-type]
     middle, low50, high50, low90, high90 = times.T
     inside = (low90 <= true) & (true <= high90)
@@ -96,8 +104,17 @@ def score(
         winkler_90=float(winkler(true, low90, high90).mean()),
         series=len(set(np.asarray(series)[known])),
         clusters=len(by_cluster),
+        skill=_skill(middle / true, noise[known]) if noise is not None else math.nan,
         cells=len(true),
     )
+
+
+def _skill(ratio: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
+    known = noise > 0
+    if not known.any():
+        return math.nan
+    error = np.abs(np.log(np.maximum(ratio[known], 1e-9)))
+    return float(np.median(error) / np.median(noise[known]))
 
 
 def winkler(

@@ -12,7 +12,7 @@ freedom, a walk, and steps up:
     log T = mean_m + k_m sd_m t_4 + f sqrt(g) z + sum of Poisson(p g) steps, each Exp(h)
 
 g the doublings beyond the data. A step is what no data below it shows: a tier or a switch's limit
-crossed, another algorithm. p counts in full where the best cost model misfits the series by 10 %
+crossed, another algorithm. p counts in full where the best cost model misfits or drifts by 10 %
 or more, in proportion below: what obeys a formula at every size and scale has shown none.
 
 Source: Yao, Vehtari, Simpson and Gelman, "Using stacking to average Bayesian predictive
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .cells import Cells
     from .process import Process
 
-__all__ = ["WALK", "Origins", "Selection", "doubt", "roll", "select"]
+__all__ = ["WALK", "Origins", "Selection", "draw_log_s", "roll", "select"]
 
 _FREEDOM = 4.0
 """Degrees of freedom: tails for launches that met somebody else's traffic; 10 covered less."""
@@ -63,8 +63,6 @@ fitted ones, were covered as often as said, and with the best interval score."""
 WALK = 0.05
 """f: what a launch differs from the next on another part of the machine grows with its size: on
 Alps the ratio of slowest to fastest job was 1.01 at 4 ranks, 1.15 at 128 and 1.23 at 1,024."""
-
-_FULL_MISFIT = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,12 +122,12 @@ def roll(
     return Origins(mean=mean, sd=sd, true=true, size=size, age=age)
 
 
-def select(origins: Origins | None, size: float, members: int, misfit: float) -> Selection:
+def select(origins: Origins | None, size: float, members: int, doubt: float) -> Selection:
     """Return what the forecasts of scales held back say about a place of this size."""
     from scipy.stats import t
 
     prior = np.ones(members)
-    prior[0] += _PHYSICS_CELLS * (1 - doubt(misfit)) ** 2
+    prior[0] += _PHYSICS_CELLS * (1 - doubt) ** 2
     weights = prior / prior.sum()
     if origins is None:
         return Selection(weights=weights, widening=np.ones(members))
@@ -154,7 +152,7 @@ def draw_log_s(
     forecasts: list[tuple[float, float]],
     selection: Selection,
     doublings: float,
-    misfit: float,
+    doubt: float,
     draws: int,
     generator: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -166,18 +164,13 @@ def draw_log_s(
         Mean and standard deviation of every member.
     doublings
         How far beyond the largest measured scale; 0 inside.
-    misfit
-        Of the best cost model.
+    doubt
+        As `process.doubt` says it.
     """
     mean, sd = np.array(forecasts).T
     chosen = generator.choice(len(mean), draws, p=selection.weights)
     found = mean[chosen] + (sd * selection.widening)[chosen] * generator.standard_t(_FREEDOM, draws)
-    found += WALK * np.sqrt(doublings) * generator.standard_normal(draws) * doubt(misfit)
-    steps = generator.poisson(STEP_CHANCE * doubt(misfit) * doublings, draws)
+    found += WALK * np.sqrt(doublings) * generator.standard_normal(draws) * doubt
+    steps = generator.poisson(STEP_CHANCE * doubt * doublings, draws)
     found += np.where(steps, STEP_HEIGHT * generator.standard_gamma(np.maximum(steps, 1)), 0.0)
     return found, chosen
-
-
-def doubt(misfit: float) -> float:
-    """Return how far a series is thought capable of what no formula says, 0 to 1."""
-    return min(1.0, misfit / _FULL_MISFIT)

@@ -1,7 +1,9 @@
 """Read the series of a file, be it a campaign or a plain table.
 
 A plain table is CSV with columns system, collective, backend, ranks, bytes, time_us, and maybe
-ranks_per_node, time_lo_us, time_hi_us. The same place twice is two launches: their median counts.
+ranks_per_node, time_lo_us, time_hi_us: 5 and 95 % of the iterations, of which the first says how
+far they spread. The same place twice is two launches: their median counts.
+
 A time that no link allows makes a row suspect, so that it is never fitted or scored.
 """
 
@@ -16,7 +18,7 @@ import numpy as np
 
 from ..bench.errors import CaseError
 from ..bench.store import read_campaign
-from .dataset import Dataset, Row, SeriesKey, dataset_of
+from .dataset import Dataset, Row, SeriesKey, dataset_of, spread_of
 from .physics import suspicion
 from .summary import summarise
 
@@ -81,6 +83,7 @@ def _row(line: dict[str, str], where: str) -> Row:
         raise CaseError(f"{where}: ranks: found {ranks}, expected at least 1")
     per_node = _whole(line.get("ranks_per_node") or "0", f"{where}: ranks_per_node")
     time_s = 1e-6 * _number(line["time_us"])
+    low_s = 1e-6 * _number(line.get("time_lo_us"))
     return Row(
         key=key,
         ranks=ranks,
@@ -90,6 +93,7 @@ def _row(line: dict[str, str], where: str) -> Row:
         median_s=time_s,
         low_s=math.nan,  # the columns hold percentiles of iterations, not an interval of the median
         high_s=math.nan,
+        spread=spread_of(time_s, low_s),
         suspect=_suspicion(key.collective, ranks, size, time_s),
         hosts=math.ceil(ranks / per_node) if per_node else -1,
     )

@@ -17,10 +17,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Solution", "solve"]
+__all__ = ["Solution", "solve", "spread_of"]
 
 _LEAST_SPREAD = 0.02  # medians of one launch are seldom nearer to a smooth curve; keeps rho curved
 _START_ROUNDS = 3
+_TOLERANCE = 1e-7
+_NEAR_TOLERANCE = 1e-4  # resamplings differ by percents
 _SMALL_SHARE = 0.01  # of what a parameter would be if it alone made the fastest cells' times
 _LOW_QUANTILE = 0.1  # of cells may be too fast to be true
 _NORMAL_MAD = 1.4826  # standard deviation over median absolute deviation, normal distribution
@@ -67,7 +69,8 @@ def solve(
         free = np.flatnonzero(first > 0)
         values = np.zeros(matrix.shape[2])
         if len(free):
-            values[free] = _refine(matrix[:, :, free], time_s, first[free])
+            tolerance = _TOLERANCE if near is None else _NEAR_TOLERANCE
+            values[free] = _refine(matrix[:, :, free], time_s, first[free], tolerance)
         residuals = _log_ratio(matrix, values, time_s)[0]
         found.append(Solution(values=values, residuals=residuals))
     return min(found, key=lambda solution: solution.error)
@@ -104,7 +107,7 @@ def _start(matrix: NDArray[np.float64], time_s: NDArray[np.float64]) -> NDArray[
             lengths[lengths == 0] = 1.0
             values = nnls(scaled / lengths, weights)[0] / lengths
             residuals, fastest = _log_ratio(matrix, values, time_s)
-            weights = (1 + (residuals / _spread(residuals)) ** 2) ** -0.25
+            weights = (1 + (residuals / spread_of(residuals)) ** 2) ** -0.25
         error = float(np.abs(residuals).mean())
         if error < best_error:
             best, best_error = values, error
@@ -112,7 +115,10 @@ def _start(matrix: NDArray[np.float64], time_s: NDArray[np.float64]) -> NDArray[
 
 
 def _refine(
-    matrix: NDArray[np.float64], time_s: NDArray[np.float64], start: NDArray[np.float64]
+    matrix: NDArray[np.float64],
+    time_s: NDArray[np.float64],
+    start: NDArray[np.float64],
+    tolerance: float,
 ) -> NDArray[np.float64]:
     from scipy.optimize import least_squares
 
@@ -128,7 +134,7 @@ def _refine(
         gradient: NDArray[np.float64] = columns / np.maximum(columns @ share, 1e-300)[:, None]
         return gradient
 
-    spread = _spread(residuals(np.ones(len(start))))
+    spread = spread_of(residuals(np.ones(len(start))))
     found = least_squares(
         residuals,
         np.ones(len(start)),
@@ -136,9 +142,9 @@ def _refine(
         bounds=(0.0, np.inf),
         loss="soft_l1",
         f_scale=spread,
-        xtol=1e-7,
-        ftol=1e-7,
-        gtol=1e-7,
+        xtol=tolerance,
+        ftol=tolerance,
+        gtol=tolerance,
         max_nfev=50,
     )
     return np.asarray(found.x) * start
@@ -154,6 +160,6 @@ def _log_ratio(
     return np.log(np.maximum(modelled, 1e-300) / time_s), fastest
 
 
-def _spread(residuals: NDArray[np.float64]) -> float:
+def spread_of(residuals: NDArray[np.float64]) -> float:
     """Return a robust standard deviation."""
     return max(_LEAST_SPREAD, _NORMAL_MAD * float(np.median(np.abs(residuals))))

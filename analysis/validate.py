@@ -74,21 +74,14 @@ class Held:
         """Return the figures of a method over the cells of this series."""
         return _score((self,), method)
 
-    @property
-    def skill(self) -> float:
-        """Median error over the median noise of launches; NaN where that is not known."""
-        error = np.abs(np.log(self.times_s[ENGINE][:, 0] / self.true_s))
-        known = np.isfinite(self.noise) & (self.noise > 0) & np.isfinite(error)
-        if not known.any():
-            return float("nan")
-        return float(np.median(error[known]) / np.median(self.noise[known]))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Validation:
     """All tasks of some files."""
 
     holdout: int
+    """0 where not the largest scales were hidden but one in the middle."""
+
     held: tuple[Held, ...]
     skipped: dict[str, int]
     """Why series took no part -> how many."""
@@ -121,7 +114,8 @@ def _score(parts: Sequence[Held], method: str) -> Score:
     clusters = [held.cluster for held in parts for _ in held.true_s]
     true = np.concatenate([np.empty(0), *(held.true_s for held in parts)])
     times = np.concatenate([np.empty((0, 5)), *(held.times_s[method] for held in parts)])
-    return score(true, times, names, clusters)
+    noise = np.concatenate([np.empty(0), *(held.noise for held in parts)])
+    return score(true, times, names, clusters, noise)
 
 
 def tasks_of(rows: Dataset, holdout: float, seed: int = 0) -> tuple[list[Task], dict[str, int]]:
@@ -129,14 +123,18 @@ def tasks_of(rows: Dataset, holdout: float, seed: int = 0) -> tuple[list[Task], 
     found, skipped = [], Counter[str]()
     for key, series in rows.series().items():
         used = [row for row in series if row.fit_for_fitting and row.ranks > 1]
-        most = max((row.ranks for row in used), default=0)
-        known = [row for row in used if row.ranks * holdout <= most]
-        scales = len({row.ranks for row in known})
-        if scales < LEAST_SCALES_BEYOND:
-            skipped[f"{scales} of {LEAST_SCALES_BEYOND} scales at most 1/{holdout:g} of most"] += 1
+        scales = sorted({row.ranks for row in used})
+        hide = {count for count in scales if count * holdout > scales[-1]}
+        kept = f"scales at most 1/{holdout:g} of most"
+        if not holdout:
+            hide, kept = set(scales[len(scales) // 2 :][:1]), "scales without the middle one"
+        left = len(scales) - len(hide)
+        if left < LEAST_SCALES_BEYOND:
+            skipped[f"{left} of {LEAST_SCALES_BEYOND} {kept}"] += 1
             continue
-        hidden = tuple(row for row in used if row.ranks * holdout > most)
-        found.append(Task(key=key, known=Dataset(tuple(known)), hidden=hidden, seed=seed))
+        known = Dataset(tuple(row for row in used if row.ranks not in hide))
+        hidden = tuple(row for row in used if row.ranks in hide)
+        found.append(Task(key=key, known=known, hidden=hidden, seed=seed))
     return found, dict(skipped)
 
 
@@ -153,7 +151,7 @@ def validate(
     rows
         Any number of series.
     holdout
-        The largest scales are those above P_max over this.
+        The largest scales are those above P_max over this; 0 hides the middle one instead.
     seed
         Of all draws.
     run

@@ -37,7 +37,7 @@ _MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "SLURM_STEP_NUM_T
 )
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "page"]), default="table",
-    show_default=True, help="A page in Markdown also holds out 4 times as much.",
+    show_default=True, help="A page in Markdown also holds out 4 times as much, and the middle.",
 )  # fmt: skip
 @click.option(
     "--picture", type=click.Path(path_type=Path),
@@ -77,8 +77,8 @@ def validate(
 
             write_picture(picture, lambda: draw_errors([found]), force=True)
         if form == "page":
-            further = run(rows, _FURTHER * holdout, seed, mapper)
-            click.echo(page([found, further]), nl=False)
+            others = [run(rows, other, seed, mapper) for other in (_FURTHER * holdout, 0)]
+            click.echo(page([found, *others]), nl=False)
             return
     if form == "json":
         print_json(validation_values(found))
@@ -110,6 +110,7 @@ def validation_values(found: Validation) -> dict[str, Any]:
     names = dict.fromkeys(held.key.collective for held in found.held)
     return {
         "holdout": found.holdout,
+        "cells": found.score().cells,
         "summary": _values(found.score()),
         "baselines": {name: _values(found.score(name)) for name in BASELINES},
         "collectives": {
@@ -127,15 +128,12 @@ def validation_values(found: Validation) -> dict[str, Any]:
 
 
 def _series(held: Held) -> dict[str, Any]:
-    from .output import plain
-
     key = {name: value for name, value in asdict(held.key).items() if value != ""}
     return {
         **key,
         "fitted_ranks": list(held.scales),
         "hidden_cells": len(held.true_s),
         "reason": held.reason,
-        "skill": plain(held.skill),
         **_values(held.score()),
     }
 

@@ -38,6 +38,18 @@ def test_launches_of_the_same_case_are_pooled(launch_of, measurement_of):
     assert row.leaves == -1
 
 
+def test_the_spread_is_that_of_iterations_inside_launches(launch_of, measurement_of):
+    launches = (launch_of(0, 2), launch_of(1, 2))
+    measurements = tuple(measurement_of(launch, np.linspace(1e-6, 3e-6, 41)) for launch in launches)
+    (row,) = dataset_of(Campaign(launches=launches, measurements=measurements))
+    assert row.spread == pytest.approx(np.log(2 / 1.1), rel=1e-3)
+    apart = tuple(
+        measurement_of(launch, [time] * 10)
+        for launch, time in zip(launches, (1e-6, 9e-6), strict=True)
+    )
+    assert dataset_of(Campaign(launches=launches, measurements=apart)).rows[0].spread == 0.0
+
+
 def test_labels_and_hosts_are_not_pooled(launch_of, measurement_of):
     launches = (launch_of(0, 2), launch_of(1, 2))
     campaign = Campaign(

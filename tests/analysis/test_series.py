@@ -30,7 +30,14 @@ def test_a_row_is_read(table):
     assert (row.key.system, row.key.collective, row.key.transport) == ("alps", "all_reduce", "ccl")
     assert (row.ranks, row.hosts, row.message_bytes) == (8, 2, 1024)
     assert row.median_s == pytest.approx(12.5e-6)
+    assert row.spread == pytest.approx(np.log(12.5 / 11))
     assert row.fit_for_fitting
+
+
+@pytest.mark.parametrize("low", ["", "0", "13", "nan"])
+def test_a_fifth_percentile_that_is_none_gives_no_spread(table, low):
+    (row,) = read_rows(table(f"alps,allreduce,ccl,8,4,1024,12.5,{low},14"))
+    assert np.isnan(row.spread)
 
 
 def test_systems_are_series_of_their_own(table):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from collcast.analysis.dataset import Dataset
+from collcast.analysis.efficiency import efficiency
 from collcast.analysis.extrapolate import Extrapolator
 from collcast.analysis.fit import fit
 
@@ -66,25 +67,55 @@ def test_a_known_truth_is_met_and_covered(rows_of, truth, names, noise, drift):
         assert np.median(width) <= 1.8
 
 
-def test_an_efficiency_that_falls_with_scale_is_covered(rows_of):
-    # A rate that max-load takes away, which no member has: 5 % per doubling beyond 1 MiB.
+def at_power(ranks):
+    """A rate that falls by 5 % with every doubling."""
+    return ranks**-0.07
+
+
+def by_max_load(ranks):
+    """What hash routing leaves over 64 uplinks per leaf of 4 ranks, 4 flows each."""
+    return efficiency("hash", 64, leaves=max(1, ranks // 4), flows_per_uplink=4)
+
+
+@pytest.mark.parametrize("target", [256, TARGET])
+@pytest.mark.parametrize("eta", [at_power, by_max_load])
+def test_an_efficiency_that_falls_with_scale_is_covered(rows_of, truth, eta, target):
+    inside = []
     for seed in range(SEED, SEED + TRIALS):
-        key, rows = rows_of("ring", scales=SCALES, sizes=SIZES, seed=seed)
+        scales = [ranks for ranks in SCALES if 8 * ranks <= target]
+        key, rows = rows_of("ring", scales=scales, sizes=SIZES, seed=seed)
+
+        def slowing(ranks, sizes):
+            fixed, beta = (
+                truth(("ring",), ranks, sizes, values=values)
+                for values in ((3e-6, 2e-6, 0.0, 0.0), (0.0, 0.0, 1e-10, 0.0))
+            )
+            return (fixed + beta / eta(ranks)) / (fixed + beta)
+
         slowed = tuple(
-            replace(row, median_s=row.median_s * row.ranks**0.07)
-            if row.message_bytes >= 1 << 20
-            else row
+            replace(row, median_s=row.median_s * slowing(row.ranks, [row.message_bytes])[0])
             for row in rows
         )
-        known = Dataset(tuple(row for row in slowed if row.ranks <= 32))
-        extrapolator = Extrapolator(fit=fit(key, known, bootstraps=20))
-        found = [
-            (times[3] <= row.median_s <= times[4])
-            for row in slowed
-            if row.ranks > 32
-            for times in extrapolator.curve_s(row.ranks, [row.message_bytes])
-        ]
-        assert np.mean(found) >= 0.85
+        extrapolator = Extrapolator(fit=fit(key, Dataset(slowed), bootstraps=20))
+        times = np.array(extrapolator.curve_s(target, SIZES))
+        true = truth(("ring",), target, SIZES) * slowing(target, SIZES)
+        inside.append((times[:, 3] <= true) & (true <= times[:, 4]))
+        assert inside[-1].mean() >= 0.8
+    assert np.mean(inside) >= 0.9
+
+
+def test_an_algorithm_switch_above_the_data_is_covered(rows_of, truth):
+    names, switched = ("ring", "recursive_doubling"), (1 << 22, 3 << 21)
+    for ranks, fastest in ((SCALES[-1], "ring"), (2048, "recursive_doubling")):
+        assert truth(names, ranks, switched) == pytest.approx(truth((fastest,), ranks, switched))
+    for seed in range(SEED, SEED + TRIALS):
+        key, rows = rows_of(*names, scales=SCALES, sizes=(*SIZES, *switched), seed=seed)
+        extrapolator = Extrapolator(fit=fit(key, rows, bootstraps=20))
+        for p, true in zip(
+            extrapolator.predict([2048], switched), truth(names, 2048, switched), strict=True
+        ):
+            inside = p.low90_us <= true * 1e6 <= p.high90_us
+            assert inside or p.status in {"conditional", "unsupported"}
 
 
 def test_a_tier_that_the_data_do_not_reach_is_not_extrapolated(rows_of):

@@ -18,6 +18,7 @@ from collcast.analysis.validate import ENGINE, forecast, tasks_of, validate
 SUMMARY = [
     "median_error", "p90_error", "bias", "coverage_50", "coverage_90", "coverage_90_low",
     "coverage_90_high", "width_90", "winkler_90", "series", "clusters",
+    "skill",
 ]  # fmt: skip
 SCALES = (2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -89,10 +90,13 @@ def test_the_contract_of_the_command(rows, tmp_path):
     path = table_of(rows, tmp_path / "t.csv")
     result = CliRunner().invoke(command, [path, "--format", "json"], catch_exceptions=False)
     found = json.loads(result.stdout)
-    assert set(SUMMARY) <= set(found["summary"])
+    assert list(found["summary"]) == SUMMARY
     assert set(found["baselines"]) == {"power_law", "last_value", "pmnf"}
-    for figures in (*found["baselines"].values(), *found["series"]):
-        assert set(SUMMARY) <= set(figures)
+    for figures in found["baselines"].values():
+        assert list(figures) == SUMMARY
+    assert set(SUMMARY) <= set(found["series"][0])
+    assert found["cells"] == found["series"][0]["hidden_cells"] == 12
+    assert found["summary"]["skill"] is None
     assert found["summary"]["series"] == 1
     assert found["series"][0]["system"] == "m"
     table = CliRunner().invoke(command, [path], catch_exceptions=False).stdout
@@ -109,6 +113,26 @@ def test_nothing_to_score_is_said(rows, tmp_path):
     assert found["skipped"] == {"1 of 5 scales at most 1/8 of most": 1}
 
 
+def test_skill_is_the_error_over_the_noise_of_launches(rows):
+    launches = tuple(
+        replace(row, launches=4, low_s=row.median_s / 1.1, high_s=row.median_s * 1.1)
+        for row in rows
+    )
+    held = validate(Dataset(launches)).held[0]
+    error = np.abs(np.log(held.times_s[ENGINE][:, 0] / held.true_s))
+    assert held.noise == pytest.approx(launches[0].launch_sd)
+    assert held.score().skill == pytest.approx(np.median(error) / launches[0].launch_sd)
+
+
+def test_the_middle_scale_can_be_hidden(rows):
+    (task,), skipped = tasks_of(rows, 0)
+    assert {row.ranks for row in task.hidden} == {32}
+    assert {row.ranks for row in task.known} == set(SCALES) - {32}
+    assert skipped == {}
+    few = Dataset(tuple(row for row in rows if row.ranks < 64))
+    assert tasks_of(few, 0)[1] == {"4 of 5 scales without the middle one": 1}
+
+
 def test_the_page_names_what_failed(rows, tmp_path):
     slow = tuple(
         replace(row, median_s=20 * row.median_s) if row.ranks == 128 else row for row in rows
@@ -119,4 +143,7 @@ def test_the_page_names_what_failed(rows, tmp_path):
     failed = section.split("### Where it fails")[1]
     assert "| 128 | 95 % | 0 % | a launch apart |" in failed
     assert "| 256 |" not in failed
+    assert "without the 4 cells of launches apart" in section
     assert "## Holdout 32" in page
+    assert "## The middle scale left out" in page
+    assert "by cluster: m all_reduce" in page
