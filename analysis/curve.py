@@ -81,6 +81,9 @@ class Curve:
     residual_sd: float
     """Robust standard deviation of log(model / measured)."""
 
+    prior: Prior | None = None
+    """What was believed besides the cells."""
+
     def time_s(self, ranks: int, message_bytes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return fitted times in seconds, shape (size,)."""
         return self._times(ranks, message_bytes)[self.choice] @ self.values
@@ -186,6 +189,7 @@ def fit_curve(
         parameters=parameters,
         unidentified=unidentified,
         residual_sd=1.4826 * float(np.median(np.abs(solution.residuals[:cells]))),
+        prior=prior,
     )
 
 

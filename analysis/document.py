@@ -106,7 +106,9 @@ def _name(held: Held) -> str:
 
 def _remainder(found: Validation) -> Iterator[str]:
     """Say how much of the worst tenth single launches made, and how much the levels of scales."""
-    own, quiet, levelled = [], [], []
+    own: list[float] = []
+    quiet: list[float] = []
+    levelled: list[float] = []
     for held in found.held:
         logs = np.log(held.times_s[ENGINE][:, 0] / held.true_s)
         apart = [ranks for ranks, *_, kind in _failures(held) if kind == _APART]

@@ -107,8 +107,10 @@ def drifting(
     models = curve.candidates[curve.choice]
     ranks, time_s = used.column("ranks"), used.column("median_s")
     columns = design_of(models, ranks, used.column("message_bytes"), curve.sizes)
+    if curve.prior is not None:
+        columns, time_s, ranks = curve.prior.beside(columns, time_s, ranks)
     kept = np.array(identify(columns, time_s, len(curve.sizes)).kept)
-    y = np.log2(ranks / ranks.max())
+    y = np.log2(np.where(ranks > 0, ranks, ranks.max()) / ranks.max())  # beliefs do not drift
     first = solve(columns[:, :, kept], time_s)
     free = first.values > 0
     kept = kept[free]

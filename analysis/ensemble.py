@@ -140,7 +140,7 @@ def build(rows: Dataset, curve: Curve) -> Ensemble:
 
     def held_back(known: NDArray[np.bool_]) -> list[Process]:
         part = type(rows)(tuple(row for row, used in zip(rows, known, strict=True) if used))
-        return _members(part, fit_curve(part, bootstraps=0), cells.where(known))
+        return _members(part, fit_curve(part, bootstraps=0, prior=curve.prior), cells.where(known))
 
     return Ensemble(
         curve=curve,

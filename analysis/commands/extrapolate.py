@@ -43,6 +43,10 @@ __all__ = ["extrapolate"]
     metavar="TIER.FIELD=VALUE",
     help="What if: a figure of the fabric, such as core.oversubscription=4; may be repeated.",
 )
+@click.option(
+    "--prior", type=click.Choice(["none", "nccl", "fabric"]), default="none", show_default=True,
+    help="What to believe where measurements are silent: NCCL's constants, or those of --fabric.",
+)  # fmt: skip
 @form_option("csv", "json")
 @seed_option
 def extrapolate(
@@ -53,6 +57,7 @@ def extrapolate(
     algorithm: str,
     layout: str | None,
     settings: tuple[str, ...],
+    prior: str,
     form: str,
     seed: int,
 ) -> None:
@@ -76,7 +81,7 @@ def extrapolate(
     scatter = _scatter(layout, campaign)
     predictions: list[Prediction] = []
     lines: list[str] = []
-    for fitted in _having(algorithm, fit_all(campaign, seed)):
+    for fitted in _having(algorithm, fit_all(campaign, seed, prior, fabric)):
         key = fitted.key
         measured = sorted({row.message_bytes for row in fitted.rows})
         extrapolator = Extrapolator(

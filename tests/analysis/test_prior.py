@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from collcast.analysis.dataset import Dataset
+from collcast.analysis.extrapolate import Extrapolator
 from collcast.analysis.fabrics import load_fabric
 from collcast.analysis.fabrics.load import load_facts
 from collcast.analysis.fit import fit
@@ -61,6 +62,21 @@ def test_what_is_not_identified_stays_named(rows_of):
     assert parameters(found)["gamma"].value == pytest.approx(
         1 / FABRIC.reduction_rate.value, rel=0.2
     )
+
+
+def test_a_forecast_rests_on_what_is_believed_where_cells_are_silent(rows_of):
+    """A ring measured from 256 MiB up: what 8 bytes take on 256 ranks is the belief's."""
+    key, rows = nccl_rows(rows_of, LARGE)
+    key = replace(key, algorithm="ring")
+    rows = Dataset(tuple(replace(row, key=key) for row in rows))
+    alone, believed = (
+        Extrapolator(fit=fit(key, rows, bootstraps=20, prior=name)).curve_s(256, [8])[0][0]
+        for name in ("none", "nccl")
+    )
+    fact = load_facts("nccl")
+    expected = fact["ring_call"].value + 2 * 255 * fact["ring_net"].value
+    assert believed == pytest.approx(expected, rel=0.35)
+    assert alone != pytest.approx(expected, rel=0.35)
 
 
 def test_none_is_none_bit_for_bit_and_mpi_has_no_nccl(rows_of):
