@@ -57,6 +57,7 @@ def run_sweep(
     group: Any = None,
     load: Load | None = None,
     heed: Callable[..., None] = _nothing,
+    crowded: bool = False,
 ) -> dict[Case, str]:
     """Measure `cases` in the order of `in_order`, and append each to `path`. Collective.
 
@@ -77,6 +78,8 @@ def run_sweep(
     load : the aggressors of the cases that have a load; concurrent groups need none
     heed : is given the transports that may fail while their operations are waited for, as
         `Watchdog.heed` takes them
+    crowded : whether a host holds more ranks than cores, sleeping ones included: an MPI that gives
+        its cores away while it waits does so on all of them
     """
     hosts = environment.location.host[: communicator.size]
     group = group or communicator
@@ -99,7 +102,7 @@ def run_sweep(
         launch=launch,
         clock=CommonClock(communicator, hosts),
         resolution_s=_resolution_s(environment, protocol),
-        labels=(*labels_of(environment, group.size), *(("skew",) if protocol.skew else ())),
+        labels=labels_of(environment, group.size, crowded=crowded, skewed=bool(protocol.skew)),
         board=board,
     )
     fitting = [case for case in cases if case not in failed]
@@ -245,17 +248,22 @@ def in_order(
     ]
 
 
-def labels_of(environment: Environment, ranks: int) -> tuple[str, ...]:
+def labels_of(
+    environment: Environment, ranks: int, *, crowded: bool = False, skewed: bool = False
+) -> tuple[str, ...]:
     """Return the conditions (keys of `sample.LABELS`) that hold for every case on `ranks` ranks."""
     hosts, gpus = environment.location.host, environment.location.gpu
     labels = []
     if ranks == 1:
         labels.append("copy")
-    if any(hosts.count(host) > cores for host, cores in environment.cores_per_host.items()):
+    cores_of = environment.cores_per_host
+    if crowded or any(hosts.count(host) > cores for host, cores in cores_of.items()):
         labels.append("oversubscribed")
     if environment.gpu == STUB:
         labels.append(STUB)
     used = [gpu for gpu in gpus if gpu]
     if len(set(used)) < len(used):
         labels.append("ranks_per_gpu")
+    if skewed:
+        labels.append("skew")
     return tuple(labels)

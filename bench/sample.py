@@ -59,7 +59,7 @@ def default_statistic(protocol: Protocol) -> str:
 LABELS = {
     "copy": "a copy inside one memory, no communication: one rank, or the operation of that name",
     "loaded": "other ranks of the launch loaded the network meanwhile",
-    "oversubscribed": "more ranks than cores",
+    "oversubscribed": "more ranks than cores, sleeping ones included",
     "ranks_per_gpu": "several ranks on one GPU",
     "skew": "ranks late on purpose",
     "pair_rounds": "other pairs of ranks at the same time",

@@ -47,6 +47,7 @@ _MOST_STAMPS = 2_000_000  # samples x ranks of a case without --repetitions: 32 
 _MOST_WARMUP = 200  # without --warmup
 _NOISE_WARMUP = 500  # quanta of 20 us: the core leaves its idle state
 _BY_BUDGET = 10**9  # repetitions of noise that its length decides; --repetitions takes fewer
+_SHARE = 0.5
 _LEAST_SIDE = 2  # ranks that load, ranks that measure: one alone communicates with nobody
 BUDGET = "500ms"
 NOISE_BUDGET = "5s"  # a hundred detours of a task that runs every 50 ms
@@ -233,7 +234,7 @@ def build_options(given: dict[str, Any]) -> Options:
         rank_map=given["rank_map"],
         concurrent=given["concurrent"],
         aggressor=given["aggressor"] or "",
-        share=given["share"],
+        share=given["share"] or _SHARE,
         topology=given["topology"],
         timeout_s=_timeout_s(given["timeout"]),
         resume=False,
@@ -242,6 +243,8 @@ def build_options(given: dict[str, Any]) -> Options:
         force=given["force"],
         quiet=given["quiet"],
     )
+    if given["share"] and not options.aggressor:
+        raise CaseError(f"share: found {options.share:g} without --aggressor, expected both")
     _refuse_impossible(options)
     return options
 

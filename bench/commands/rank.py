@@ -124,7 +124,7 @@ def _measure_all(world: Any, options: Options, held: ExitStack) -> int:
             loading=options.loading(ranks), concurrent=options.concurrent,
         )  # fmt: skip
         if part is not None:
-            _measure_on(part, number, options, board, show, hosts[world.rank])
+            _measure_on(part, number, options, board, show, hosts, hosts[world.rank])
             part.free()
         board.begin(0, IDLE)
         wait_quietly(world)
@@ -171,9 +171,10 @@ def _measure_on(
     options: Options,
     board: Board,
     show: Callable[[int, Case], None],
+    hosts: list[str],
     host: str,
 ) -> None:
-    """Measure, or load the network, as one rank of a launch."""
+    """Measure, or load the network, as one rank of a launch, on `host` of all `hosts`."""
     places = read_topology(options.topology) if options.topology else {}
     device = Device()
     if options.fields["memory"] == "device":
@@ -206,12 +207,13 @@ def _measure_on(
         load_network(part.launch, part.group, board, guard)
         return
     observer = open_observer(part.measuring, environment.location, monitor)
+    crowded = hosts.count(host) > environment.cores_per_host[host]
     with guard() as watchdog:
         failed = run_sweep(
             part.measuring, cases, protocol, environment, options.output, launch, show, board,
             observer=observer, fresh=options.force and launch == 0, group=part.group,
             load=Load(part.launch, measuring) if measuring < ranks else None,
-            heed=watchdog.heed,
+            heed=watchdog.heed, crowded=any(part.measuring.allgather(crowded)),
         )  # fmt: skip
         part.measuring.Barrier()
     if failed and part.launch.rank == 0:

@@ -81,9 +81,7 @@ def _names() -> str:
 @click.option(
     "--share",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.5,
-    show_default=True,
-    help="Of the ranks, those that load the network; every host gives as much.",
+    help="Of the ranks, those that load the network; every host gives as much [0.5].",
 )
 @click.option("--launches", type=click.IntRange(1), default=1, help="Launches per number of ranks.")
 @_choice("--protocol", MODES)

@@ -96,6 +96,7 @@ def test_the_protocol_is_what_was_asked_for(
             "protocol.verify_share: found 0.1",
         ),
         ("all_reduce --ranks-per-gpu 2 -o a.h5", "ranks_per_gpu: found 2 on host memory"),
+        ("all_reduce --share 0.25 -o a.h5", "share: found 0.25 without --aggressor"),
         ("all_reduce", "Missing option '-o'"),
         ("-o a.h5", "Missing argument 'COLLECTIVE...'"),
         ("all_reduce -o none/a.h5", "none is no directory"),

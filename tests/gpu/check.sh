@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # On a machine with a GPU, also without network: build, run the tests marked gpu, measure.
 #
-#   OUT=results tests/gpu/check.sh [build] [test] [sweep] [parity]      all four by default
+#   OUT=results tests/gpu/check.sh [build] [test] [latency] [sweep] [aware] [parity]    default: all
 #
 #   OUT           folder for what comes out: log.txt, gpu.h5, small.h5, doctor.json
 #   LIMIT_S       seconds after which no step is started and the running one is ended (570)
@@ -13,6 +13,8 @@
 #   NCCL_SOURCE   NCCL's source tree: built for this GPU, and used as NCCL_LIBRARY
 #   NCCL_TESTS    folder of nccl-tests' programs, built with MPI=1 against that NCCL
 #   NCCL_TESTS_SOURCE  nccl-tests' source tree: built likewise
+#   CUDA_MPI      prefix of an Open MPI built --with-cuda, for phase `aware`
+#   MPS           1: ranks that share the GPU run at once, by CUDA's multi-process service, not in turn
 #
 # Needs python3 with CuPy, a C compiler and CMake. Every step has a time limit, because too few
 # multiprocessors for two NCCL ranks hang; one that fails is told at the end, and the rest goes on.
@@ -24,7 +26,7 @@ venv=$PWD/.venv-gpu
 bin=$venv/bin
 failed=()
 phases=("$@")
-[ $# -gt 0 ] || phases=(build test sweep parity)
+[ $# -gt 0 ] || phases=(build test latency sweep aware parity)
 
 wanted() { [[ " ${phases[*]} " == *" $1 "* ]]; }
 
@@ -57,8 +59,8 @@ fi
 if [ -n "${NCCL_TESTS_SOURCE:-}" ]; then NCCL_TESTS=${NCCL_TESTS:-$venv/nccl-tests}; fi
 
 if wanted build; then
-  step venv 60 python3 -m venv --clear "$venv"
-  # What python3 has, also where that is a virtual environment itself.
+  # What python3 has, pip too, also where that is a virtual environment itself.
+  step venv 60 python3 -m venv --clear --without-pip "$venv"
   python3 -c 'import site; print(*site.getsitepackages(), sep="\n")' \
     >"$(echo "$venv"/lib/python3*/site-packages)/beside.pth"
   if [ -n "${WHEELS:-}" ]; then
@@ -93,6 +95,13 @@ sharing="NCCL_MULTI_RANK_GPU_ENABLE=1 NCCL_NVLS_ENABLE=0 NCCL_MAX_CTAS=4"
 all="all_reduce all_to_all all_gather reduce_scatter broadcast send_recv barrier copy"
 run="collcast run --memory device --ranks-per-gpu 2 --timeout 20s --quiet"
 
+if [ "${MPS:-0}" = 1 ]; then
+  export CUDA_MPS_PIPE_DIRECTORY=$venv/mps CUDA_MPS_LOG_DIRECTORY=$venv/mps
+  mkdir -p "$CUDA_MPS_PIPE_DIRECTORY"
+  trap 'echo quit | nvidia-cuda-mps-control' EXIT
+  step mps 20 nvidia-cuda-mps-control -d
+fi
+
 # ---- tests, a small campaign, the device's latency ----
 
 if wanted test; then
@@ -102,9 +111,12 @@ if wanted test; then
   # shellcheck disable=SC2086  # lists of words
   step small 90 $run $all --transport nccl --ranks 1,2 --sizes 8:1M:x64 --repetitions 20 --warmup 3 \
     --force -o "$out/small.h5"
-  # shellcheck disable=SC2086
-  step latency 60 env $sharing mpiexec -n 2 python benchmarks/device_latency.py --ranks-per-gpu 2
+fi
+
+# shellcheck disable=SC2086
+if wanted latency; then
   step latency-1 40 mpiexec -n 1 python benchmarks/device_latency.py
+  step latency-2 60 env $sharing mpiexec -n 2 python benchmarks/device_latency.py --ranks-per-gpu 2
   step loop 40 python benchmarks/nccl_loop.py
 fi
 
@@ -131,6 +143,24 @@ if wanted sweep; then
   LINES_SHOWN=400 step show 30 collcast show "$out/gpu.h5"
   step check 30 collcast check "$out/gpu.h5"
   step copy-bandwidth 30 python benchmarks/copy_bandwidth.py "$out/gpu.h5"
+fi
+
+# ---- MPI on device pointers, beside staged, in an environment without an MPI of its own ----
+
+if wanted aware && [ -n "${CUDA_MPI:-}" ]; then
+  python3 -m venv --clear --without-pip "$venv/aware"
+  "$bin/python" -c 'import sys; print(*(p for p in sys.path if "site-packages" in p), sep="\n")' \
+    >"$(echo "$venv"/aware/lib/python3*/site-packages)/beside.pth"
+  aware="env PATH=$venv/aware/bin:$CUDA_MPI/bin:$PATH OPAL_PREFIX=$CUDA_MPI
+    LD_LIBRARY_PATH=$CUDA_MPI/lib MPI4PY_LIBMPI=$CUDA_MPI/lib/libmpi.so.40 OMPI_MCA_plm_rsh_agent=true
+    $venv/aware/bin/python -m collcast.bench"
+  # shellcheck disable=SC2086
+  LINES_SHOWN=30 step aware-doctor 90 $aware doctor
+  # shellcheck disable=SC2086
+  step aware 120 $aware run all_reduce all_to_all send_recv --transport mpi,staged --memory device \
+    --ranks 2 --ranks-per-gpu 2 --timeout 20s --sizes 8:64M:x8 --budget 50ms --quiet --force \
+    -o "$out/aware.h5"
+  LINES_SHOWN=80 step aware-show 30 collcast show "$out/aware.h5"
 fi
 
 # ---- nccl-tests on the same NCCL ----

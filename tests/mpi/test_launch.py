@@ -128,6 +128,8 @@ def test_labels_follow_from_ranks_cores_and_devices() -> None:
     assert labels(2, 4, ("a", "b")) == ()
     assert labels(2, 4, ("a", "a")) == ("ranks_per_gpu",)
     assert labels(2, 4, ("", "")) == ()
+    few = Environment(ranks=2, cores_per_host={"n": 2})
+    assert labels_of(few, 2, crowded=True, skewed=True) == ("oversubscribed", "skew")
 
 
 def test_the_world_must_be_the_one_that_was_asked_for(

@@ -340,9 +340,9 @@ def main(folder: Path, seconds: float, first: int) -> None:
     while time.monotonic() < end:
         (folder / "seed").write_text(str(number))
         draw = random.Random(number)
+        for timer, most_s in ((signal.ITIMER_PROF, PROCESSOR_S), (signal.ITIMER_REAL, WALL_S)):
+            signal.setitimer(timer, most_s)
         damage(draw.choice(sources), folder / "a.h5", draw, outside)
-        signal.setitimer(signal.ITIMER_PROF, PROCESSOR_S)
-        signal.setitimer(signal.ITIMER_REAL, WALL_S)
         began_s = time.process_time()
         use(folder / "a.h5", counts)
         slowest_s = max(slowest_s, time.process_time() - began_s)
