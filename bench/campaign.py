@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["in_order", "labels_of", "run_sweep"]
 
 
-def _nothing(*_: object) -> None:
-    """Close, or heed, nothing."""
+def _heed_nothing(*_: object) -> None:
+    """Heed nothing."""
 
 
 def run_sweep(
@@ -56,7 +56,7 @@ def run_sweep(
     fresh: bool = False,
     group: Any = None,
     load: Load | None = None,
-    heed: Callable[..., None] = _nothing,
+    heed: Callable[..., None] = _heed_nothing,
     crowded: bool = False,
 ) -> dict[Case, str]:
     """Measure `cases` in the order of `in_order`, and append each to `path`. Collective.
@@ -76,7 +76,7 @@ def run_sweep(
     group : communicator of the operations, where several groups measure at once; its ranks are a
         block of `communicator`
     load : the aggressors of the cases that have a load; concurrent groups need none
-    heed : is given the transports that may fail while their operations are waited for, as
+    heed : is given the transports, which may fail while their operations are waited for, as
         `Watchdog.heed` takes them
     crowded : whether a host holds more ranks than cores, sleeping ones included: an MPI that gives
         its cores away while it waits does so on all of them
@@ -90,7 +90,7 @@ def run_sweep(
         name: open_transport(name, group, own_hosts, protocol.staging_chunk_bytes, together)
         for name in sorted({case.transport for case in cases})
     }
-    heed(*(one for one in transports.values() if hasattr(one, "failure")))
+    heed(*transports.values())
     environment = change(environment, **_library_facts(transports))
     pool, failed = _buffers(communicator, group.size, cases, transports, protocol.registration)
     session = Session(
@@ -139,7 +139,7 @@ def run_sweep(
         load.close()
     heed()
     for transport in transports.values():
-        getattr(transport, "close", _nothing)()
+        transport.close()
     return failed
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..native import StepError, run
-from .arrangement import plain
 from .case import PAIRS, SIZELESS
 from .checker import Checker, findings
 from .collectives import TABLE, check_divisible
@@ -94,7 +93,7 @@ def measure_groups(case: Case, session: Session) -> list[Measurement]:
         seed=session.protocol.seed,
     )
     try:
-        arrangement = getattr(transport, "arrange", plain)(operation, session.protocol)
+        arrangement = transport.arrange(operation, session.protocol)
         _verify_one(checker, session, arrangement)
         if case.placement == "out_of_place":
             # What an operation that wrote nothing would leave must not pass as its result.
@@ -102,7 +101,7 @@ def measure_groups(case: Case, session: Session) -> list[Measurement]:
         taken = _sampler(session, arrangement, checker).take()
     except StepError as error:
         reason = transport.describe(error.code, error.function)
-        getattr(transport, "abort", _nothing)()
+        transport.abort()
         raise MeasurementError(
             f"{case.collective} of {case.message_bytes} B over {transport.name}: rank "
             f"{communicator.rank}, step {error.step}, iteration {error.iteration}: {reason}"
@@ -161,10 +160,6 @@ def operation_of(case: Case, session: Session, buffers: Buffers) -> tuple[Step, 
     if case.collective == "noise":
         return quantum_steps(session.together or session.communicator, case)
     return session.transports[case.transport].operation(case, buffers)
-
-
-def _nothing() -> None:
-    """Abort nothing: a failed call of such a transport leaves nothing behind."""
 
 
 def _sampler(session: Session, arrangement: Arrangement, checker: Checker) -> Sampler:

@@ -1,37 +1,16 @@
-"""Ways through which ranks communicate, behind one small protocol.
-
-A transport turns a case into steps of a call plan; it never runs them. One whose calls only queue
-work also has `arrange` (how that is timed), `failure` (why it cannot end), `abort` and `close`.
-"""
+"""Ways through which ranks communicate, behind one small class."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..errors import TransportError
+from .transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...native import Step
-    from ..buffers import Buffers
-    from ..case import Case
-
 __all__ = ["Transport", "open_transport"]
-
-
-class Transport(Protocol):
-    """What the measuring code needs of a transport."""
-
-    name: str
-
-    def operation(self, case: Case, buffers: Buffers) -> tuple[Step, ...]:
-        """Return the steps of one operation, groups ``timed`` and ``complete``."""
-        ...
-
-    def describe(self, code: int, function: int = 0) -> str:
-        """Return the library's text for an error code that a function, by address, returned."""
-        ...
 
 
 def open_transport(

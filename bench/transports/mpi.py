@@ -16,6 +16,7 @@ from ..mpi import address_of, handle_of, load_mpi, needed_address
 from ..support import refusal
 from .memcpy import DeviceCopy, host_copy
 from .point_to_point import PointToPoint
+from .transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,7 @@ def barrier_step(communicator: Any, group: str = "before") -> Step:
     return Step(needed_address("MPI_Barrier"), (handle_of(communicator),), group)
 
 
-class MpiTransport:
+class MpiTransport(Transport):
     """Collectives of an mpi4py communicator.
 
     Parameters

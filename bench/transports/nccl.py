@@ -23,6 +23,7 @@ from ..nccl import open_communicator
 from ..stub import stub_path
 from ..support import NCCL_REDUCES, refusal
 from .memcpy import device_copy
+from .transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,7 @@ _NOT_IN_PLACE = {
 }  # sends would read what receives have written
 
 
-class NcclTransport:
+class NcclTransport(Transport):
     """Collectives of an NCCL communicator of the same ranks as an mpi4py communicator. Collective.
 
     Parameters

@@ -28,6 +28,7 @@ from ..collectives import TABLE, region_bytes
 from ..driver import Driver, open_driver
 from ..errors import TransportError
 from .mpi import MpiTransport
+from .transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ class _Piece:
     rows: int
 
 
-class StagedTransport:
+class StagedTransport(Transport):
     """MPI on host copies of device buffers.
 
     Parameters
