@@ -191,12 +191,17 @@ class NcclTransport(Transport):
         return f"ncclCommGetAsyncError: {reason}" if reason else ""
 
     def abort(self) -> None:
-        """End the communicator, whatever its kernels do; nothing stays behind the gate."""
+        """End the communicator, whatever its kernels do; nothing stays behind the gate.
+
+        NCCL waits for graphs of its operations to be freed, here as in `close`, and for ever.
+        """
         self._queue.release()
+        self._queue.forget_graphs()
         self._nccl.close(abort=True)
 
     def close(self) -> None:
         """End the communicator, then its stream; collective."""
+        self._queue.forget_graphs()
         self._nccl.close()
         self._queue.close()
 

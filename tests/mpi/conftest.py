@@ -96,7 +96,7 @@ def stub_session(
 
     yield make
     for transport in opened:
-        getattr(transport, "close", lambda: None)()
+        transport.close()
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ int ncclCommInitRank(comm **made, int ranks, unique_id id, int rank) {
   memcpy(&number, id.internal, sizeof number);
   snprintf(name, sizeof name, "/collcast-stub-%016llx", (unsigned long long)number);
   comm *c = calloc(1, sizeof *c);
-  *c = (comm){MAGIC, rank, ranks, OK, false, join(name, rank)};
+  *c = (comm){MAGIC, rank, ranks, OK, false, join(name, rank), 0};
   bool joined = c->shared && stub_barrier(c);
   if (rank == 0)
     shm_unlink(name);
@@ -132,6 +132,8 @@ int ncclCommSplit(comm *c, int color, int key, comm **made, void *config) {
 static int end(comm *c) {
   if (!c || c->magic != MAGIC)
     return stub_refuse("ncclCommDestroy", "no communicator");
+  if (c->captured)
+    return stub_refuse("ncclCommDestroy", "operations in a graph: NCCL waits until it is freed");
   c->aborted = true; /* its memory stays: a thread may still look at it */
   c->magic = 0;
   return OK;

@@ -13,7 +13,12 @@ struct shared {
   struct mail mail[MOST_RANKS][MOST_RANKS]; /* from, to */
   char slot[MOST_RANKS][SLOT];
 };
-typedef struct comm { int magic, rank, ranks, failed; bool aborted; struct shared *shared; } comm;
+typedef struct comm {
+  int magic, rank, ranks, failed;
+  bool aborted;
+  struct shared *shared;
+  int captured; /* operations in graphs that are not freed */
+} comm;
 
 bool stub_barrier(comm *c); /* false if a rank does not come */
 int stub_refuse(const char *function, const char *what);

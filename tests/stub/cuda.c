@@ -30,7 +30,7 @@ int cuMemHostGetDevicePointer_v2(void **device, void *host, unsigned flags) {
 
 /* ---- streams ---- */
 
-typedef struct job { struct job *next; work what; void *argument; bool moves; } job;
+typedef struct job { struct job *next; work what; void *argument; bool moves; int *held; } job;
 struct stream {
   pthread_t thread;
   pthread_mutex_t lock;
@@ -39,7 +39,7 @@ struct stream {
   int64_t queued, done;
   int failed;
   bool ending, capturing;
-  job *captured, **end; /* of the graph being captured */
+  job *captured, **end, *latest; /* of the graph being captured */
 };
 
 enum { STREAMS = 64 };
@@ -116,6 +116,13 @@ int cuStreamCreate(stream **made, unsigned flags) {
   return SUCCESS;
 }
 
+void stub_hold(stream *s, int *held) {
+  if (!s->capturing)
+    return;
+  s->latest->held = held;
+  ++*held;
+}
+
 int cuStreamDestroy_v2(stream *s) {
   if (!stub_is_stream(s))
     return INVALID_HANDLE;
@@ -135,9 +142,9 @@ int stub_queue(stream *s, work what, void *argument, bool moves) {
   if (!stub_is_stream(s))
     return INVALID_HANDLE;
   job *j = malloc(sizeof *j);
-  *j = (job){NULL, what, argument, moves};
+  *j = (job){NULL, what, argument, moves, NULL};
   if (s->capturing) {
-    *s->end = j;
+    *s->end = s->latest = j;
     s->end = &j->next;
     return SUCCESS;
   }
@@ -350,6 +357,8 @@ int cuGraphExecDestroy(job *instance) {
   NOTE((int64_t)instance);
   while (instance) {
     job *next = instance->next;
+    if (instance->held)
+      --*instance->held;
     free(instance->argument);
     free(instance);
     instance = next;

@@ -133,7 +133,13 @@ static int perform(void *argument) {
 }
 
 static int queue(batch *b) {
-  return stub_queue(b->requests[0].stream, perform, b, true) ? CUDA_ERROR : OK;
+  const request *r = &b->requests[0];
+  stream *s = r->stream;
+  comm *c = r->comm;
+  if (stub_queue(s, perform, b, true)) /* which may free it */
+    return CUDA_ERROR;
+  stub_hold(s, &c->captured);
+  return OK;
 }
 
 /* Whether two buffers share memory otherwise than nccl.h allows in place: equal, or one of them the

@@ -33,6 +33,7 @@ typedef int (*work)(void *argument); /* returns a CUresult, which sticks to the 
 bool stub_is_stream(const stream *s);
 /* Takes over `argument`, which came from malloc; returns a CUresult. */
 int stub_queue(stream *s, work what, void *argument, bool moves);
+void stub_hold(stream *s, int *held); /* counts the job just captured, if one was, until it is freed */
 int stub_allocate(void **pointer, size_t bytes, enum kind kind); /* returns a CUresult */
 size_t stub_free(enum kind kind); /* bytes that nobody has */
 int stub_release(void *pointer, enum kind kind);
