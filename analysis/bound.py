@@ -5,7 +5,7 @@
 
 A domain of inner_t ranks must send sent_t bytes into tier t (n the message, N = P / inner_t):
 
-    all_reduce                                2 n (N-1)/N;  half where a switch reduces
+    all_reduce                                2 n (N-1)/N;  half where t or beyond reduces
     all_to_all                                inner_t n (P - inner_t)/P
     all_gather, reduce_scatter, gather, ...   n (N-1)/N
     broadcast, reduce, point-to-point         n
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["Bound", "bound_of", "least_out"]
 
 _LIGHT_S = 1e-8  # 3 m: no smaller machine is asked about, and cores of one die take longer
-_WHOLE = frozenset({"broadcast", "reduce", "send_recv"})
+_WHOLE = frozenset(
+    {"broadcast", "reduce", "send_recv", "ping_pong", "unidirectional", "bidirectional", "pairs"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,13 +75,16 @@ def bound_of(
         needed = least_bytes(collective, np.full(len(n), ranks), n.astype(np.int64))
         return Bound(latency_s=_LIGHT_S, bandwidth_s=needed / CEILING_BYTES_PER_S)
     used = fabric.tiers[: tiers_used(ranks, fabric.sizes)]
-    reducing = any(tier.in_network_reduction.value != "none" for tier in used)
+    reducing = [
+        any(tier.in_network_reduction.value != "none" for tier in used[k:])
+        for k in range(len(used))
+    ]
     outer = used[-1]
     latency = _low(outer.latency) + _low(outer.cable) * _low(fabric.propagation)
     rates = [
-        least_out(collective, ranks, inner, reducing=reducing)
+        least_out(collective, ranks, inner, reducing=reducing[k])
         * max(1.0, _low(tier.oversubscription)) / (inner * _high(tier.rate))
-        for tier, inner in zip(used, inner_sizes(fabric.sizes), strict=False)
+        for k, (tier, inner) in enumerate(zip(used, inner_sizes(fabric.sizes), strict=False))
     ]  # fmt: skip
     return Bound(latency_s=latency, bandwidth_s=n * max(rates))
 

@@ -23,7 +23,9 @@ from .fabrics.fabric import STATUSES
 from .fabrics.routing import at_scale
 from .layout import demand_at
 from .models import model_named, time_s
-from .named import models_on
+from .models.in_network import lacking
+from .models.model import tiers_used
+from .named import kin, models_on
 from .outcome import boil_down, shares_of, switching
 
 if TYPE_CHECKING:
@@ -89,8 +91,14 @@ class Conditional:
             )
         return (model,)
 
-    def at(self, ranks: int, sizes: Sequence[float]) -> list[Outcome]:
-        """Return one outcome per size in bytes."""
+    def at(
+        self, ranks: int, sizes: Sequence[float], found: Sequence[str] | None = None
+    ) -> list[Outcome]:
+        """Return one outcome per size in bytes.
+
+        `found` names the model that a fit found per size at the largest measured scale; without it
+        the switch is held against what the fabric prefers there.
+        """
         n = np.array(sizes, dtype=float)
         every, which = self._fastest(ranks, n, self._all)
         data = every if self._data is self._all else self._fastest(ranks, n, self._data)[0]
@@ -108,10 +116,16 @@ class Conditional:
             )
             for j in range(len(n))
         ]
+        names = self._names(ranks, which)
         before = self._before(n)
-        names = np.array([model.name for model in self.models])[which]
+        if found is not None:
+            before = np.broadcast_to(self._kin(np.array(found)), names.shape)
         chosen = [
-            switching(names[:, j], None if before is None else before[:, j]) for j in range(len(n))
+            (
+                switching(names[:, j], None)[0],
+                switching(self._kin(names[:, j]), None if before is None else before[:, j])[1],
+            )
+            for j in range(len(n))
         ]
         bound = bound_of(self.collective, ranks, sizes, self.fabric)
         return boil_down(np.exp(every + noise), bound, shares, chosen, np.exp(data + noise))
@@ -121,13 +135,46 @@ class Conditional:
         if not 1 < self.measured <= self.fabric.endpoints.value:
             return None
         which = self._fastest(self.measured, n, self._all)[1]
-        return np.array([model.name for model in self.models])[which]
+        return self._kin(self._names(self.measured, which))
+
+    def _names(self, ranks: int, which: NDArray[np.intp]) -> NDArray[np.str_]:
+        return np.array([model.name for model in self._models_at(ranks)])[which]
+
+    def _kin(self, names: NDArray[np.str_]) -> NDArray[np.str_]:
+        return np.array([kin(str(name), self.transport) for name in names.flat]).reshape(
+            names.shape
+        )
+
+    def lacks(self, ranks: int) -> str:
+        """Return what the asked algorithm needs of so many ranks' switches and does not find."""
+        return self._lacking(self.models[0], ranks) if self.algorithm else ""
+
+    def _models_at(self, ranks: int) -> tuple[Model, ...]:
+        """Return those of the models that the switches under so many ranks can do.
+
+        Raises
+        ------
+        CaseError
+            If they cannot do the one that was asked for.
+        """
+        if lacks := self.lacks(ranks):
+            raise CaseError(
+                f"algorithm {self.algorithm}: found none on {self.fabric.name} at {ranks:,} ranks, "
+                f"expected {lacks}"
+            )
+        return tuple(model for model in self.models if not self._lacking(model, ranks))
+
+    def _lacking(self, model: Model, ranks: int) -> str:
+        used = self.fabric.tiers[: max(1, tiers_used(ranks, self.fabric.sizes))]
+        return lacking(model.name, [tier.in_network_reduction.value for tier in used])
 
     def _fastest(
         self, ranks: int, n: NDArray[np.float64], costs: dict[str, Costs]
     ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Return log time of the fastest model and its index, shape (draw, size)."""
-        found = np.stack([self._model_s(model, ranks, n, costs) for model in self.models])
+        found = np.stack(
+            [self._model_s(model, ranks, n, costs) for model in self._models_at(ranks)]
+        )
         return np.log(found.min(axis=0)), found.argmin(axis=0)
 
     def _model_s(

@@ -76,6 +76,7 @@ class Extrapolator:
             self.fabric is not None
             and ranks <= self.fabric.endpoints.value
             and bool(self._conditional.models)
+            and (bool(self.algorithm) or not self._conditional.lacks(ranks))
         )
         if supposed:
             known, inside = {}, False
@@ -174,7 +175,11 @@ class Extrapolator:
 
     def fabric_at(self, ranks: int, sizes: Sequence[int]) -> list[Outcome]:
         """Return what the fabric says."""
-        return self._conditional.at(ranks, sizes)
+        curve, found = self.fit.curve, None
+        if curve is not None and not self.algorithm:
+            names = curve.fastest(max(self.fit.scales), np.array(sizes, dtype=float))
+            found = [switching(names[:, j], None)[0] for j in range(len(sizes))]
+        return self._conditional.at(ranks, sizes, found)
 
     @cached_property
     def _conditional(self) -> Conditional:

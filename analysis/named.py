@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .dataset import SeriesKey
     from .models import Model
 
-__all__ = ["NAMED", "model_name", "models_for", "models_named", "models_on"]
+__all__ = ["NAMED", "kin", "model_name", "models_for", "models_named", "models_on"]
 
 _MODEL_OF = {
     "all_reduce": {
@@ -53,18 +53,35 @@ _FORCED = {
     "MPIR_CVAR_ALLTOALL_INTRA_ALGORITHM": {
         "brucks": "bruck", "pairwise": "pairwise", "scattered": "pairwise",
     },
-    # NCCL's user guide, NCCL_ALGO
+    # NCCL's user guide, NCCL_ALGO, in any case; one name per collective
     "NCCL_ALGO": {
-        "Ring": "ring", "Tree": "double_tree", "NVLS": "nvls", "NVLSTree": "nvls_tree",
-        "CollnetDirect": "sharp", "CollnetChain": "sharp",
+        "ring": "ring ring_gather ring_scatter chain", "tree": "double_tree",
+        "pat": "pat_gather pat_scatter", "nvls": "nvls", "nvlstree": "nvls_tree",
+        "collnetdirect": "sharp", "collnetchain": "sharp",
     },
 }  # fmt: skip
-"""Variable -> value -> model of the collective that the variable is about."""
+"""Variable -> value -> models, at most one of each collective that the variable is about."""
 
+_IN_NCCL = {
+    "all_reduce": ("ring", "rail_ring", "double_tree", "chain_tree", "nvls", "nvls_tree", "sharp"),
+    "all_gather": ("ring_gather", "pat_gather"),
+    "reduce_scatter": ("ring_scatter", "pat_scatter"),
+    "broadcast": ("chain",),
+    "all_to_all": ("direct",),
+    "send_recv": ("neighbour",),
+}
+"""Collective -> all that NCCL has (2.30, src/include/nccl_tuner.h and the user guide on NCCL_ALGO;
+its all-to-all is a group of sends and receives, all under way). Its tree is `chain_tree` on tiers,
+`double_tree` on one."""
 
-_NOT_IN_NCCL = frozenset({"bruck", "pairwise"})
-"""NCCL's all-to-all is a group of sends and receives, all under way: `direct`. It has no algorithm
-whose number of messages grows with lg P only (user guide, point-to-point communication)."""
+_KIN = {
+    "rail_ring": "ring",
+    "doubling": "pat_gather",
+    "halving": "pat_scatter",
+    **dict.fromkeys(("recursive_doubling", "rabenseifner", "two_level", "double_tree",
+                     "nvls_tree"), "chain_tree"),
+}  # fmt: skip
+"""Model -> the one of NCCL's that grows with ranks as it does: what a fit of one tier found."""
 
 
 def model_name(key: SeriesKey) -> str:
@@ -73,8 +90,14 @@ def model_name(key: SeriesKey) -> str:
     names = [_MODEL_OF.get(key.collective, {}).get(key.algorithm, "")]
     for assignment in key.varied.split():
         variable, _, value = assignment.partition("=")
-        names.append(_FORCED.get(variable, {}).get(value, ""))
+        forced = {text.casefold(): name for text, name in _FORCED.get(variable, {}).items()}
+        names += forced.get(value.casefold(), "").split()
     return next((name for name in names if name in known), "")
+
+
+def kin(name: str, transport: str) -> str:
+    """Return NCCL's name for what a fit found in its series; of other libraries the name itself."""
+    return _KIN.get(name, name) if "ccl" in transport else name
 
 
 def models_for(key: SeriesKey, tiers: int = 1) -> tuple[Model, ...]:
@@ -85,10 +108,14 @@ def models_for(key: SeriesKey, tiers: int = 1) -> tuple[Model, ...]:
 
 def models_on(collective: str, tiers: int, transport: str = "") -> tuple[Model, ...]:
     """Return the models that a fabric of so many tiers compares for a library; maybe none."""
-    found = models_of(collective, tiers, known=True)
     if "ccl" not in transport:  # NCCL, RCCL and what follows them
-        return found
-    return tuple(model for model in found if model.name not in _NOT_IN_NCCL)
+        return models_of(collective, tiers, known=True)
+    found = (model_named(collective, name) for name in _IN_NCCL.get(collective, ()))
+    return tuple(
+        model
+        for model in found
+        if model.least_tiers <= tiers and (model.name != "double_tree" or tiers == 1)
+    )
 
 
 def models_named(collective: str) -> dict[str, Model]:

@@ -2,21 +2,26 @@
 
     binomial            T = ceil(lg P) (a + n b)
     scatter_all_gather  T = 2 ceil(lg P) a + 2 n (P-1)/P b
+    chain               T = (P-1) a + (P-2) min(S, n) b + n b
     send_recv           T = a + n b
 
 A binomial tree doubles the ranks that have the vector; halves are scattered along the same tree and
-gathered by doubling. On a ring of neighbours the slowest edge counts, the one that leaves the most
-domains.
+gathered by doubling. NCCL passes pieces of S = 512 KiB along its ring: a pipelined chain of k of
+them, (P-2 + k) (a + n b / k), whose latencies overlap once all ranks are busy. On a ring of
+neighbours the slowest edge counts, the one that leaves the most domains.
 
 Source: van de Geijn, "On global combine operations", J. Parallel Distrib. Comput. 22 (1994);
-Thakur, Rabenseifner and Gropp, IJHPCA 19 (2005).
+Thakur, Rabenseifner and Gropp, IJHPCA 19 (2005); for the chain Sanders, Speck and Traff, Parallel
+Computing 35 (2009), and NCCL 2.30, src/device/broadcast.h.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .model import Demand, Model, inner_sizes, shift_tier, shifted, tiers_used
+from . import ring
+from .model import Chunks, Demand, Model, inner_sizes, shift_tier, shifted, tiers_used
+from .tree import PIECE_BYTES
 
 __all__ = ["MODELS"]
 
@@ -53,6 +58,20 @@ def _scatter_all_gather(ranks: int, sizes: tuple[int, ...], layout: str) -> Dema
     )
 
 
+def _chain(ranks: int, sizes: tuple[int, ...], layout: str) -> Demand:
+    edges = ring.MODEL.demand(ranks, sizes, layout)
+    fill = edges.steps / 2
+    fill[np.flatnonzero(fill)[0]] -= 1
+    return Demand(
+        steps=edges.steps / 2,
+        bytes_per_byte=np.where(np.arange(len(sizes)) < tiers_used(ranks, sizes), 1.0, 0.0),
+        share=edges.share,
+        reduced_per_byte=0.0,
+        pipelined=True,
+        chunks=Chunks(size=PIECE_BYTES, stream=1.0, fill=fill, steps=np.zeros(len(sizes))),
+    )
+
+
 def _send_recv(ranks: int, sizes: tuple[int, ...], layout: str) -> Demand:
     last = np.zeros(len(sizes))
     last[tiers_used(ranks, sizes) - 1] = 1.0
@@ -82,6 +101,15 @@ MODELS = (
         formula="2 ceil(lg P) a + 2n(P-1)/P b",
         source="van de Geijn, JPDC 22 (1994)",
         count=_scatter_all_gather,
+    ),
+    Model(
+        name="chain",
+        collective="broadcast",
+        pattern="exchange",
+        formula="(P-1) a + (P-2) min(512 KiB, n) b + n b",
+        source="Sanders, Speck and Traff, Parallel Computing 35 (2009)",
+        count=_chain,
+        default=False,
     ),
     Model(
         name="neighbour",

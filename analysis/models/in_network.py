@@ -8,8 +8,8 @@ NVLS: the domain's switch reads n from every rank, adds, and writes n / P to it,
 round; e is the share of the rate that its multicast gets. NVLSTree does so in every domain of G
 ranks and joins the N = P / G domains by two trees, a G-th of the vector over every rank's own link.
 SHARP: a G-th goes up once from every rank and comes down once; h levels of switches of 64 ports, a
-then a switch's latency; inside the domain the vector is scattered to all at once and gathered
-(CollNetDirect). On one tier G = 1: 2 h a + n b.
+then a latency and a cable of the tier that holds the level; inside the domain the vector is
+scattered to all at once and gathered (CollNetDirect). On one tier G = 1: 2 h a + n b.
 
 They need hardware that must be known to be there: none is a candidate by default.
 
@@ -21,18 +21,40 @@ collectives", ISCA 2020; Graham et al., "Scalable hierarchical aggregation proto
 from __future__ import annotations
 
 from math import ceil
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .model import Demand, Model, tiers_used
 from .tree import sent_by_busiest, tree_steps
 
-__all__ = ["MODELS"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["MODELS", "lacking"]
 
 _DOWN = 32  # of 64 ports of a switch, half lead down
 _EFFICIENCY = 0.74
 """e: the newer of NCCL's two. Besides a tier's own efficiency: of 900 GB/s with 0.82 it leaves 487
 GB/s of an all-reduce on 8 ranks; measured on 8 B200 were 480 to 482."""
+
+
+def lacking(name: str, reduction: Sequence[str]) -> str:
+    """Return what a model needs of the tiers that are used and does not find; "" if nothing.
+
+    Parameters
+    ----------
+    reduction
+        What the switches of each tier used reduce by, innermost first: none, nvls or sharp.
+    """
+    inner, outer = reduction[0], reduction[1:] or reduction[:1]
+    if name.startswith("nvls") and inner != "nvls":
+        return "NVLS in the innermost tier"
+    if name == "nvls" and len(reduction) > 1:
+        return "all ranks inside the innermost tier"
+    if name == "sharp" and set(outer) != {"sharp"}:
+        return "SHARP in every tier beyond the innermost"
+    return ""
 
 
 def _nvls(ranks: int, sizes: tuple[int, ...], layout: str) -> Demand:
@@ -55,12 +77,11 @@ def _sharp(ranks: int, sizes: tuple[int, ...], layout: str) -> Demand:
     del layout  # switches reduce whoever hangs below them
     used = tiers_used(ranks, sizes)
     group = sizes[0] if used > 1 else 1
-    levels, reached = 1, _DOWN
-    while reached < ceil(ranks / group):
-        levels, reached = levels + 1, reached * _DOWN
-    steps = np.zeros(len(sizes))
+    steps, reached = np.zeros(len(sizes)), group
     steps[0] = 2.0 * (group > 1)
-    steps[used - 1] += 2 * levels
+    while reached < ranks or not steps[used - 1]:
+        reached *= _DOWN  # a level of the tree crosses no more than the tier that holds it
+        steps[next(tier for tier in range(used) if sizes[tier] >= min(reached, ranks))] += 2
     sent = np.full(len(sizes), 1 / group)
     if group > 1:
         sent[0] = 2 * (group - 1) / group

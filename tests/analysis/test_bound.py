@@ -11,6 +11,8 @@ from collcast.analysis.conditional import Conditional
 from collcast.analysis.fabrics import draw_costs, load_fabric
 from collcast.analysis.fabrics.what_if import what_if
 from collcast.analysis.models import MODELS, time_s
+from collcast.analysis.models.in_network import lacking
+from collcast.analysis.models.model import tiers_used
 from collcast.analysis.prediction import notes
 
 FABRIC = load_fabric("colossus-2")
@@ -28,6 +30,22 @@ def test_by_hand():
     assert slow == pytest.approx(7 * 2**30 * (1 - 0.065536) / 100e9)
 
 
+@pytest.mark.parametrize("name", ["llama3-24k", "colossus-1"])
+def test_switches_inside_a_node_do_not_halve_what_leaves_it(name):
+    fabric = load_fabric(name)
+    ranks, node = round(fabric.endpoints.value), fabric.sizes[0]
+    (found,) = bound_of("all_reduce", ranks, [2.0**30], fabric).bandwidth_s
+    domains = -(-ranks // node)
+    sent = 2 * 2**30 * (domains - 1) / domains / node
+    assert found == pytest.approx(sent / fabric.tiers[1].rate.value, rel=0.01)
+
+
+@pytest.mark.parametrize("pattern", ["ping_pong", "unidirectional", "bidirectional", "pairs"])
+def test_a_message_to_a_partner_passes_whole(pattern):
+    (found,) = bound_of(pattern, 2, [2.0**20], FABRIC).bandwidth_s
+    assert found == bound_of("send_recv", 2, [2.0**20], FABRIC).bandwidth_s[0]
+
+
 def test_without_a_fabric_light_and_the_fastest_link():
     found = bound_of("all_reduce", 64, [8, 1 << 30])
     assert found.latency_s == 1e-8
@@ -39,6 +57,9 @@ def test_without_a_fabric_light_and_the_fastest_link():
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{model.collective}-{model.name}")
 def test_no_model_is_faster(model, ranks):
     """With the figures at their best, whatever the algorithm: a model below it counts wrongly."""
+    used = FABRIC.tiers[: tiers_used(ranks, FABRIC.sizes)]
+    if lacking(model.name, [tier.in_network_reduction.value for tier in used]):
+        pytest.skip("this fabric's switches cannot")
     best = msgspec.structs.replace(FABRIC, tiers=tuple(map(_best, FABRIC.tiers)))
     sizes = np.array([8.0, 2.0**20, 2.0**30])
     bound = bound_of(model.collective, ranks, sizes, FABRIC).time_s

@@ -11,7 +11,7 @@ from collcast.analysis.dataset import Dataset
 from collcast.analysis.fabrics import load_fabric
 from collcast.analysis.fabrics.what_if import what_if
 from collcast.analysis.outcome import SOURCES, iteration_variance, shares_of
-from collcast.bench.errors import FabricError
+from collcast.bench.errors import CaseError, FabricError
 
 FABRIC = load_fabric("colossus-2")
 MANY = 1_000_000
@@ -100,8 +100,60 @@ def test_nccl_has_no_all_to_all_of_few_messages():
     assert nccl.times_s[0] > 100 * mpi.times_s[0]
     (asked,) = of("all_to_all", transport="nccl", algorithm="bruck").at(MANY, [8 * MANY])
     assert asked.times_s[0] < nccl.times_s[0]
-    (reduce,), (same,) = (of(transport=name).at(MANY, [MIB]) for name in ("mpi", "nccl"))
-    assert reduce.times_s == same.times_s
+
+
+@pytest.mark.parametrize(
+    ("collective", "expected"),
+    [
+        ("all_reduce", {"ring", "rail_ring", "chain_tree", "nvls", "nvls_tree", "sharp"}),
+        ("all_gather", {"ring_gather", "pat_gather"}),
+        ("reduce_scatter", {"ring_scatter", "pat_scatter"}),
+        ("broadcast", {"chain"}),
+        ("all_to_all", {"direct"}),
+        ("send_recv", {"neighbour"}),
+    ],
+)
+def test_a_fabric_compares_what_nccl_has(collective, expected):
+    assert {model.name for model in of(collective, transport="nccl").models} == expected
+
+
+def test_no_gather_of_nccl_takes_lg_p_messages_at_a_million():
+    (found,) = of("all_gather", transport="nccl").at(MANY, [MIB])
+    assert found.fastest == "ring_gather"
+    assert found.times_s[0] > 1.0  # NCCL's own constants say 1.27 s with LL
+    (reduce,) = of(transport="nccl").at(MANY, [MIB])
+    assert reduce.fastest == "nvls_tree"
+    plain = msgspec.structs.replace(FABRIC, tiers=tuple(map(_unreducing, FABRIC.tiers)))
+    (tree,) = of(fabric=plain, transport="nccl").at(MANY, [MIB])
+    assert tree.fastest == "chain_tree"
+
+
+def _unreducing(tier):
+    none = msgspec.structs.replace(tier.in_network_reduction, value="none")
+    return msgspec.structs.replace(tier, in_network_reduction=none)
+
+
+def test_the_switch_is_held_against_what_the_fit_found():
+    one = of("all_gather", transport="nccl", measured=MANY)
+    assert one.at(MANY, [MIB])[0].switch == 0.0
+    assert one.at(MANY, [MIB], ["doubling"])[0].switch > 0.9
+    assert one.at(MANY, [MIB], ["ring_gather"])[0].switch < 0.01
+    # On one tier the two trees are Rabenseifner's algorithm in other words.
+    assert of(transport="nccl").at(MANY, [MIB], ["rabenseifner"])[0].switch < 0.1
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "ranks", "lacking"),
+    [
+        ("nvls", MANY, "expected all ranks inside the innermost tier"),
+        ("sharp", MANY, "expected SHARP in every tier beyond"),
+        ("sharp", 72, "expected SHARP"),
+    ],
+)
+def test_switches_that_do_not_reduce_are_not_asked_to(algorithm, ranks, lacking):
+    with pytest.raises(CaseError, match=f"found none on colossus-2 at {ranks:,} ranks, {lacking}"):
+        of(algorithm=algorithm).at(ranks, [MIB])
+    assert of(algorithm="nvls").at(72, [MIB])[0].fastest == "nvls"
 
 
 def test_the_library_switches_between_scales():

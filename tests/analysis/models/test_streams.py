@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from collcast.analysis.design import design_of
-from collcast.analysis.models import MODELS, time_s
+from collcast.analysis.models import MODELS, Costs, time_s
 
 BY_NAME = {model.name: model for model in MODELS}
 
@@ -232,3 +232,21 @@ def test_a_fit_s_columns_are_the_model_and_its_gradient(costs, name):
         step[tier] *= 1.5
         change = time_s(demand, n, costs(step, beta))[0] - found
         assert columns[:, 1 + tier] * 0.5 * alpha[tier] == pytest.approx(change, rel=1e-6)
+
+
+@pytest.mark.parametrize(("ranks", "pieces"), [(2, 1), (7, 1), (7, 12), (64, 3)])
+def test_a_chain_passes_pieces_on_one_by_one(ranks, pieces):
+    alpha, beta, size = 3e-6, 1e-10, 512 * 1024.0
+    had = np.zeros(pieces)
+    for _ in range(ranks - 1):
+        free, got = 0.0, []
+        for there in had:
+            free = max(free, there) + beta * size
+            got.append(free + alpha)
+        had = np.array(got)
+    costs = Costs(
+        overhead_s=np.zeros(1), alpha_s=np.full((1, 1), alpha),
+        beta_s_per_byte=np.full((1, 1), beta), taper=np.ones((1, 1)), gamma_s_per_byte=np.zeros(1),
+    )  # fmt: skip
+    found = time_s(BY_NAME["chain"].demand(ranks), np.array([pieces * size]), costs)[0, 0]
+    assert found == pytest.approx(had[-1])
