@@ -15,6 +15,8 @@ __all__ = ["describe_launches", "machine_line"]
 
 def machine_line(campaign: Campaign) -> str:
     """Return processor, GPU, communication library, hosts and day of a campaign, in one line."""
+    if not campaign.launches:  # a table of somebody else's
+        return f"imported, collcast {version('collcast')}"
     first = campaign.launches[0].environment
     hosts = max(launch.environment.hosts for launch in campaign.launches)
     library = first.mpi_library.split(",")[0].strip()

@@ -65,6 +65,17 @@ def test_import_counts_what_it_found(collcast, tmp_path):
     assert (table.source, table.skipped, len(table.digest)) == ("table.csv", 1, 64)
 
 
+@pytest.mark.parametrize(("command", "name"), [("report", "r.html"), ("plot", "p.png")])
+def test_what_holds_nothing_but_a_table_is_drawn(collcast, tmp_path, command, name):
+    lines = [f"alps,allgather,ccl,{ranks},4,{size},{1 + ranks * (3 + size / 1e6)},,"
+             for ranks in (4, 8, 16, 32) for size in (64, 4096, 1 << 20)]  # fmt: skip
+    (tmp_path / "ag.csv").write_text("\n".join([TABLE.splitlines()[0], *lines]) + "\n")
+    assert collcast("import", "ag.csv", "-o", "ag.h5")[0] == 0
+    status, _, err = collcast(command, "ag.h5", "-o", name)
+    assert (status, err) == (0, "")
+    assert (tmp_path / name).stat().st_size > 1000
+
+
 def test_import_appends_and_does_not_overwrite(collcast, tmp_path):
     assert collcast("import", "table.csv", "-o", "a.h5")[0] == 0
     status, _, err = collcast("import", "osu.log", "-o", "a.h5", "--ranks", "4")
