@@ -9,7 +9,9 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["percent", "print_block", "quantity", "spread_text"]
+    from ..goodput import Goodput
+
+__all__ = ["goodput_text", "percent", "print_block", "quantity", "spread_text"]
 
 
 def print_block(
@@ -30,6 +32,14 @@ def print_block(
 def percent(share: float) -> str:
     """Write a share."""
     return f"{100 * share:.1f} %" if 0 < share < 0.095 else f"{100 * share:.0f} %"
+
+
+def goodput_text(found: Goodput) -> str:
+    """Write the shares of the low, central and high rate, ranges where there are two ends."""
+    return " / ".join(
+        percent(share) if share == most else f"{percent(share)} to {percent(most)}"
+        for share, most in zip(found.share, found.most, strict=True)
+    )
 
 
 def quantity(value: float, unit: str) -> str:

@@ -1,4 +1,4 @@
-"""``collcast power``: GPUs that a supply runs, and what the network takes of it."""
+"""``collcast power``: GPUs that a supply runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def power(
     from .picture import write_picture
 
     fabric = load_fabric(name)
-    found = feed(fabric, {text: parse_watts(text) for text in supplies})
+    found = feed(fabric, {text: parse_watts(text) for text in supplies}, required=True)
     if output is not None:
         from ..drawing.supply import draw_supply
 

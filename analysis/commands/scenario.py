@@ -42,7 +42,7 @@ def scenario(
     require("scipy")
     fabric = load_fabric(name)
     watts = {text: parse_watts(text) for text in supplies}
-    found = examine(fabric, parse_ranks(gpus) if gpus else (), watts, seed=seed)
+    found = examine(fabric, parse_ranks(gpus, "--gpus") if gpus else (), watts, seed=seed)
     machine = _machine(campaign, fabric, seed) if campaign else None
     if output is not None:
         from ..drawing.step import draw_steps
@@ -66,7 +66,7 @@ def _machine(campaign: Path, fabric: Any, seed: int) -> Machine:
 
 
 def _print(form: str, found: Scenario) -> None:
-    from .blocks import percent, print_block, quantity, spread_text
+    from .blocks import goodput_text, percent, print_block, quantity, spread_text
 
     click.echo(f"{found.statement}\n")
     _print_claims(form, found)
@@ -77,11 +77,12 @@ def _print(form: str, found: Scenario) -> None:
          percent(row.mfu[0]), quantity(row.tokens, ""), quantity(row.energy_j, "J")]
         for row in found.steps
     ])  # fmt: skip
-    print_block(form, "Goodput of one job at the low / central / high rate of failures", (
+    print_block(form, "Goodput of one job at the low / central / high rate of failures; where "
+        "replicas go on, the stall of 100,000 GPUs, in a row to joined", (
         "GPUs", "policy", "minutes between failures", "goodput",
     ), [
         [f"{g.endpoints:,}", g.policy, " / ".join(f"{t / 60:.1f}" for t in g.mtbf_s),
-         " / ".join(percent(share) for share in g.share)] for g in found.goodputs
+         goodput_text(g)] for g in found.goodputs
     ])  # fmt: skip
     print_block(form, "Seconds of a step by dimension (median)",
         ("model", "GPUs", *(found.steps[0].parts_s if found.steps else ())),

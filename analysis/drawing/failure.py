@@ -20,7 +20,11 @@ __all__ = ["draw_goodput"]
 _LOOKS = {
     "restart": ("#D55E00", "full restart, stock start of communicators", (0, (1.5, 1.5))),
     "restart_optimised": ("#0072B2", "full restart, start in time O(N)", (0, (5, 2))),
-    "shrink": ("#009E73", "the other replicas go on, stall 3 min", "-"),
+    "shrink": (
+        "#009E73",
+        "the other replicas go on, stall 3 min as at 100,000 (line: in a row)",
+        "-",
+    ),
 }
 _PUBLISHED = (
     (98_304, 0.44, "s", "44 %: full restart"),
@@ -34,7 +38,8 @@ def draw_goodput(fabric: Fabric) -> Figure:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    ranks = np.unique(np.geomspace(1024, 1.05e6, 160).astype(int))
+    most = min(1_050_000, round(fabric.endpoints.value))
+    ranks = np.unique(np.geomspace(1024, most, 160).astype(int))
     with rc_context(STYLE):
         figure = Figure(figsize=(9.2, 5.6))
         axes = figure.add_axes((0.085, 0.255, 0.89, 0.575))
@@ -49,7 +54,8 @@ def draw_goodput(fabric: Fabric) -> Figure:
         axes.set_xscale("log")
         axes.set_xlim(1024, 1.1e6)
         axes.set_ylim(0, 1.02)
-        axes.set_xticks(_TICKS, [_tick(fabric, count) for count in _TICKS])
+        ticks = [count for count in _TICKS if count <= most]
+        axes.set_xticks(ticks, [_tick(fabric, count) for count in ticks])
         axes.minorticks_off()
         axes.set_xlabel("GPUs of one job; below: minutes between failures at the central rate")
         axes.set_ylabel("goodput: share of time that counts")
@@ -62,8 +68,9 @@ def draw_goodput(fabric: Fabric) -> Figure:
 
 
 def _band(axes: Axes, fabric: Fabric, policy: str, ranks: np.ndarray) -> None:
-    found = [goodput(fabric, int(count), policy).share for count in ranks]
-    best, middle, worst = np.array(found).T
+    found = [goodput(fabric, int(count), policy) for count in ranks]
+    best = [item.most[0] for item in found]
+    middle, worst = ([item.share[k] for item in found] for k in (1, 2))
     colour, text, dashes = _LOOKS[policy]
     axes.fill_between(ranks, worst, best, color=colour, alpha=0.18, lw=0)
     axes.plot(ranks, middle, color=colour, lw=2, ls=dashes, label=text)

@@ -62,8 +62,8 @@ def _panel(axes: Axes, name: str, rows: list[StepRow]) -> None:
 
 
 def _tick(row: StepRow) -> str:
-    best, middle, worst = (f"{100 * share:.0f}" for share in row.shrink_goodput)
-    return f"{count_text(row.gpus)}\n{middle} %\n({worst} to {best})"
+    worst, best = (f"{100 * share:.0f}" for share in row.shrink_goodput)
+    return f"{count_text(row.gpus)}\n{worst} to {best} %"
 
 
 def _legend(figure: Figure) -> None:

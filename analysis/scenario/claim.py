@@ -68,7 +68,7 @@ def _powered(
     cases = sorted(figure.value / 1e3 for figure in per_gpu_w.values())
     least, most = cases[0], cases[-1]
     short = each < 0.97 * least  # all-in powers are known to a few per cent at best
-    fed = sorted(round(supply.value / figure.value) for figure in per_gpu_w.values())
+    fed = sorted(int(supply.value / figure.value) for figure in per_gpu_w.values())
     factor = f"short by a factor of {least / each:.1f} to {most / each:.1f}"
     return Claim(
         claim=claim,
@@ -196,13 +196,14 @@ def _one_job(fabric: Fabric) -> Claim:
     gpus = round(fabric.endpoints.value)
     full, shrink = (goodput(fabric, gpus, policy) for policy in ("restart_optimised", "shrink"))
     minutes = [value / 60 for value in full.mtbf_s]
-    low, high = shrink.share[2], shrink.share[0]
+    low, high = shrink.share[2], shrink.most[0]
     return Claim(
         claim=f"one training job on all {gpus:,} GPUs",
-        verdict="inconsistent" if full.share[0] < 0.5 and high < 0.5 else "not decidable",
-        follows=f"with today's recovery, full restart leaves {full.share[1]:.0%} of the time, "
-        f"going on without the failed replica {low:.0%} to {high:.0%}; 80 % would need stalls "
-        f"below {0.2 * shrink.mtbf_s[1]:.0f} s per failure",
+        verdict="inconsistent" if full.most[0] < 0.5 and high < 0.5 else "not decidable",
+        follows=f"with today's recovery, full restart leaves {full.share[1]:.1%} of the time, "
+        f"going on without the failed replica {low:.0%} (stalls in a row, high rate) to {high:.0%} "
+        "(joined, low rate), if a stall is no longer than at 100,000 GPUs; 80 % would need stalls "
+        f"below {0.2 * shrink.mtbf_s[1]:.0f} to {0.25 * shrink.mtbf_s[1]:.0f} s per failure",
         arithmetic=f"failures {minutes[2]:.1f} to {minutes[0]:.1f} min apart; recovery "
         f"{full.stall_s / 60:.0f} min, stall {shrink.stall_s / 60:.0f} min",
         sources="rates: Llama 3 paper, arXiv:2410.21680, arXiv:2602.00277; start: arXiv:2510.20171",

@@ -56,11 +56,11 @@ class StepRow:
     parts_s: dict[str, float]
     """Dimension -> median seconds."""
 
-    restart_goodput: float
+    restart_optimised_goodput: float
     """Share of time in which steps get anywhere, at the central rate of failures."""
 
-    shrink_goodput: tuple[float, float, float]
-    """At the low, central and high rate."""
+    shrink_goodput: tuple[float, float]
+    """Least, at the high rate with stalls in a row, and most, at the low rate with joined ones."""
 
     energy_j: float
     """Of one step at the middle all-in power."""
@@ -132,7 +132,7 @@ def examine(
 
 
 def _statement(fabric: Fabric, gpus: int, effects: Sequence[Effect]) -> str:
-    shrink = goodput(fabric, gpus, "shrink").share
+    shrink = goodput(fabric, gpus, "shrink")
     ranked = ", ".join(
         f"{effect.ratio - 1:.0%} ({effect.figure.replace('_', ' ')})" for effect in effects[:4]
     )
@@ -150,8 +150,8 @@ def _statement(fabric: Fabric, gpus: int, effects: Sequence[Effect]) -> str:
         f"says, then what follows holds. {kind}. {assumed} of its {len(figures)} figures are "
         "assumed or rest on an assumption, and nothing of this site was measured. Sensitivities: "
         f"between the published rates of failures, goodput where replicas go on runs from "
-        f"{shrink[2]:.0%} to {shrink[0]:.0%}; a step of Llama 3 405B changes by {ranked} between "
-        "the ends of these figures (the efficiency is the one fitted number). "
+        f"{shrink.share[2]:.0%} to {shrink.most[0]:.0%}; a step of Llama 3 405B changes by "
+        f"{ranked} between the ends of these figures (the efficiency is the one fitted number). "
         "The global batch grows with the "
         f"job; at the batch it was trained with, Llama 3 405B could not use more than {_fixed():,} "
         "GPUs."
@@ -168,7 +168,7 @@ def _fixed() -> int:
 def _row(step: Step, fabric: Fabric) -> StepRow:
     times = step.step_s
     cases = sorted(figure.value for figure in power_of(fabric).all_in.values())
-    shrink = goodput(fabric, step.used, "shrink").share
+    shrink = goodput(fabric, step.used, "shrink")
     return StepRow(
         workload=step.workload,
         gpus=step.asked,
@@ -178,8 +178,8 @@ def _row(step: Step, fabric: Fabric) -> StepRow:
         exposed=_spread(step.exposed),
         mfu=_spread(step.mfu),
         parts_s={name: float(np.median(step.parts_s[name])) for name in DIMENSIONS},
-        restart_goodput=goodput(fabric, step.used, "restart_optimised").share[1],
-        shrink_goodput=shrink,
+        restart_optimised_goodput=goodput(fabric, step.used, "restart_optimised").share[1],
+        shrink_goodput=(shrink.share[2], shrink.most[0]),
         energy_j=energy_j(float(np.median(times)), step.used, cases[len(cases) // 2]),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from collcast.analysis.fabrics import load_fabric, load_facts
@@ -46,7 +47,37 @@ def test_full_restart_comes_to_nothing_and_the_curve_falls():
         shares = [goodput(FABRIC, n, policy).share[1] for n in (1 << k for k in range(10, 20))]
         assert shares == sorted(shares, reverse=True)
         assert all(0 <= share <= 1 for share in shares)
-    assert goodput(FABRIC, 1_000_000, "restart").share == (0, 0, 0)
+    assert max(goodput(FABRIC, 1_000_000, "restart").share) < 1e-6
+
+
+@pytest.mark.parametrize("gpus", [98_304, 1_000_000])
+def test_stalls_in_a_row_and_joined_are_the_ends_of_what_is_left(gpus):
+    """Failures of a Poisson process, one by one."""
+    found = goodput(FABRIC, gpus, "shrink")
+    for mean, least, most in zip(found.mtbf_s, found.share, found.most, strict=True):
+        at = np.cumsum(np.random.default_rng(1).exponential(mean, 200_000))
+        worked, until = 0.0, 0.0
+        for now in at:
+            worked += max(0.0, now - until)
+            until = max(now, until) if now < until else now + found.stall_s
+        assert worked / at[-1] == pytest.approx(most, abs=0.01)
+        queued = max(0.0, 1 - len(at) * found.stall_s / at[-1])
+        assert queued == pytest.approx(least, abs=0.01)
+
+
+def test_full_restart_is_daly_s_complete_formula_at_its_best_interval():
+    found = goodput(FABRIC, 200_000, "restart_optimised")
+    for mean, cost, share in zip(found.mtbf_s, (0.3, 1.0, 5.0), found.share, strict=True):
+        every = np.geomspace(0.1, 10 * mean, 20_000)
+        left = every / (mean * np.exp(found.stall_s / mean) * np.expm1((every + cost) / mean))
+        assert share == pytest.approx(left.max(), rel=0.02)
+        assert share <= left.max() * (1 + 1e-6)
+
+
+def test_recovery_without_the_start_grows_with_the_job():
+    times = [recovery_s(n, optimised=True) for n in (98_304, 400_000, 800_000, 1_500_000)]
+    assert times == sorted(times)
+    assert times[0] == pytest.approx(700 + 24.6, rel=0.15)
 
 
 def test_start_and_recovery_pass_near_the_published_points():
@@ -62,5 +93,7 @@ def test_start_and_recovery_pass_near_the_published_points():
 def test_mistakes():
     with pytest.raises(FabricError, match="policy: found 'hope'"):
         goodput(FABRIC, 8, "hope")
+    with pytest.raises(FabricError, match="found 2,000,000, expected 1 to 1,000,000"):
+        goodput(FABRIC, 2_000_000, "shrink")
     with pytest.raises(FabricError, match=r"this-machine\.failure"):
         goodput(load_fabric("this-machine"), 8, "shrink")

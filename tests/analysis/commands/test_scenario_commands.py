@@ -68,7 +68,10 @@ def test_scenario_with_a_campaign_keeps_measured_fitted_and_assumed_apart(collca
 def test_power_and_goodput(collcast):
     out = collcast("power", "colossus-1", "--supply", "150MW")[1]
     assert "100,000" in out
-    assert "beyond 98,304" in collcast("goodput", "--gpus", "1000000")[1]
+    out = collcast("goodput", "--gpus", "1000000")[1]
+    for expected in ("beyond 98,304", "two set-ups", "the stall is that of about 100,000 GPUs"):
+        assert expected in out
+    assert "1,000,000" not in collcast("goodput", "llama3-24k")[1]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +88,11 @@ def test_pictures(collcast, command, campaign_file):
 
 MISTAKES = {
     "no unit": (("power", "colossus-2", "--supply", "150"), "supply: found '150'"),
+    "no number": (("scenario", "colossus-2", "--gpus", "abc"), "--gpus: found 'abc'"),
+    "no number of a job": (("goodput", "--gpus", "x"), "--gpus: found 'x'"),
+    "no target": (("plan", "run.h5", "--target", "x", "--budget", "1"), "--target: found 'x'"),
+    "no supply": (("power", "llama3-24k"), "llama3-24k.power.supply: found none"),
+    "beyond the fabric": (("goodput", "--gpus", "20000000"), "--gpus: found 20,000,000"),
     "no such fabric": (("scenario", "colossus-9"), "colossus-9"),
     "too many": (("scenario", "colossus-2", "--gpus", "2000000"), "--gpus: found 2,000,000"),
     "no network": (("scenario", "this-machine"), "this-machine"),
