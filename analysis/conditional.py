@@ -138,7 +138,7 @@ class Conditional:
         return self._kin(self._names(self.measured, which))
 
     def _names(self, ranks: int, which: NDArray[np.intp]) -> NDArray[np.str_]:
-        return np.array([model.name for model in self._models_at(ranks)])[which]
+        return np.array([model.name for model in self.models_at(ranks)])[which]
 
     def _kin(self, names: NDArray[np.str_]) -> NDArray[np.str_]:
         return np.array([kin(str(name), self.transport) for name in names.flat]).reshape(
@@ -149,7 +149,7 @@ class Conditional:
         """Return what the asked algorithm needs of so many ranks' switches and does not find."""
         return self._lacking(self.models[0], ranks) if self.algorithm else ""
 
-    def _models_at(self, ranks: int) -> tuple[Model, ...]:
+    def models_at(self, ranks: int) -> tuple[Model, ...]:
         """Return those of the models that the switches under so many ranks can do.
 
         Raises
@@ -172,9 +172,7 @@ class Conditional:
         self, ranks: int, n: NDArray[np.float64], costs: dict[str, Costs]
     ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Return log time of the fastest model and its index, shape (draw, size)."""
-        found = np.stack(
-            [self._model_s(model, ranks, n, costs) for model in self._models_at(ranks)]
-        )
+        found = np.stack([self._model_s(model, ranks, n, costs) for model in self.models_at(ranks)])
         return np.log(found.min(axis=0)), found.argmin(axis=0)
 
     def _model_s(

@@ -11,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from ..scenario import Scenario
     from ..scenario.machine import Machine
+    from ..size import Range
 
 __all__ = ["scenario"]
 
@@ -43,7 +44,8 @@ def scenario(
     fabric = load_fabric(name)
     watts = {text: parse_watts(text) for text in supplies}
     found = examine(fabric, parse_ranks(gpus, "--gpus") if gpus else (), watts, seed=seed)
-    machine = _machine(campaign, fabric, seed) if campaign else None
+    counts = tuple(size.endpoints for size in found.sizes)
+    machine = _machine(campaign, fabric, seed, counts) if campaign else None
     if output is not None:
         from ..drawing.step import draw_steps
 
@@ -57,20 +59,29 @@ def scenario(
         _print_machine(form, machine, found)
 
 
-def _machine(campaign: Path, fabric: Any, seed: int) -> Machine:
+def _machine(campaign: Path, fabric: Any, seed: int, gpus: tuple[int, ...]) -> Machine:
     from ..scenario.machine import read_machine
     from .extras import fit_all, read_measured, require
 
     require("scipy")
-    return read_machine(fit_all(read_measured(campaign), seed), fabric, seed)
+    return read_machine(fit_all(read_measured(campaign), seed), fabric, seed, gpus)
 
 
 def _print(form: str, found: Scenario) -> None:
+    from ...bench.units import format_bytes, format_seconds
     from .blocks import goodput_text, percent, print_block, quantity, spread_text
 
     click.echo(f"{found.statement}\n")
     _print_claims(form, found)
-    print_block(form, "Training step (median and 90 % interval)", (
+    print_block(form, f"Collectives over all GPUs of {found.fabric}, NCCL's algorithms (median and "
+        "90 % interval)", ("collective", "bytes", "GPUs", "time", "90 % interval", "fastest",
+        "notes"), [
+        [c.collective, format_bytes(c.message_bytes), f"{c.gpus:,}", format_seconds(c.time_s),
+         f"{format_seconds(c.low_s)} to {format_seconds(c.high_s)}", c.fastest,
+         "" if c.realisable else "less than an element per GPU"]
+        for c in found.collectives
+    ])  # fmt: skip
+    print_block(form, f"Training step on {found.fabric} (median and 90 % interval)", (
         "model", "GPUs", "step s", "exposed communication", "MFU", "batch tokens", "energy",
     ), [
         [row.workload, f"{row.gpus:,}", spread_text(row.step_s), spread_text(row.exposed, True),
@@ -93,9 +104,10 @@ def _print(form: str, found: Scenario) -> None:
         for s in found.supplies
     ])  # fmt: skip
     print_block(form, "Network", ("GPUs", "switches", "links between", "power", "cost"), [
-        [f"{s.endpoints:,}", f"{s.switches:,}", f"{s.links:,}", quantity(s.power_w.value, "W"),
-         f"{s.cost_usd.value / 1e9:.2f} bn USD"] for s in found.sizes
+        [f"{s.endpoints:,}", f"{s.switches:,}", f"{s.links:,}", _between(s.power_w, 1e6, "MW"),
+         _between(s.cost_usd, 1e9, "bn USD")] for s in found.sizes
     ])  # fmt: skip
+    click.echo(f"{found.network_cost}\n")
     print_block(form, "All-reduce of 1 MiB over all GPUs: every assumed tier widens the interval",
         ("tiers let vary up to", "low", "high", "high / low"),
         [[w.tier, f"{w.low_s * 1e6:.0f} us", f"{w.high_s * 1e6:.0f} us", f"{w.ratio:.2f}"]
@@ -143,6 +155,10 @@ def _print_machine(form: str, machine: Machine, found: Scenario) -> None:
         f"ASSUMED, or resting on an assumption: {len(found.assumed)} of {found.figures} figures of "
         f"{found.fabric}: {', '.join(found.assumed)}"
     )
+
+
+def _between(found: Range, unit: float, name: str) -> str:
+    return f"{found.low / unit:.3g} to {found.high / unit:.3g} {name}"
 
 
 def _us(value_us: float | None) -> str:

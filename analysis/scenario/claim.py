@@ -10,20 +10,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...bench.errors import FabricError
-from ..fabrics import load_fabric, load_facts
+from ..fabrics import Figure, load_fabric, load_facts
 from ..fabrics.clos import limits
 from ..goodput import goodput
 from ..power import power_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from ..fabrics import Fabric, Figure
+    from ..fabrics import Fabric
 
-__all__ = ["VERDICTS", "Claim", "check_claims"]
+__all__ = ["VERDICTS", "Claim", "check_claims", "check_supplies"]
 
 VERDICTS = ("consistent", "inconsistent", "not decidable")
 """What can be said of a claim."""
+
+_BORNE = 1.1
+"""Slowdown by neighbours, at the better layout, below which letting costs a job next to nothing."""
 
 _TREES = ("colossus-2-four-tier", "colossus-2", "colossus-2-two-tier")
 
@@ -58,6 +61,31 @@ def check_claims(fabric: Fabric) -> tuple[Claim, ...]:
         _one_job(fabric),
         _renting(fabric),
     )
+
+
+def check_supplies(
+    fabric: Fabric, gpus: Sequence[int], supplies_w: Mapping[str, float]
+) -> tuple[Claim, ...]:
+    """Return whether each supply runs each number of GPUs at the fabric's all-in powers."""
+
+    def asked(value: float, unit: str) -> Figure:
+        return Figure(value=value, unit=unit, source="asked", status="assumed", date="2026")
+
+    return tuple(
+        _powered(
+            f"{count:,} GPUs of {fabric.name} on {name}",
+            asked(watts, "W"),
+            asked(count, "ranks"),
+            power_of(fabric).all_in,
+            f"{fabric.name} takes {count * _least_w(fabric) / 1e6:,.0f} MW or more for so many",
+        )
+        for count in gpus
+        for name, watts in supplies_w.items()
+    )
+
+
+def _least_w(fabric: Fabric) -> float:
+    return min(figure.value for figure in power_of(fabric).all_in.values())
 
 
 def _powered(
@@ -216,10 +244,11 @@ def _renting(fabric: Fabric) -> Claim:
     near, far = (slow_down(fabric, layout) for layout in ("contiguous", "random"))
     return Claim(
         claim="capacity rented out to others on the same network",
-        verdict="consistent",
+        verdict="consistent" if min(near, far) < _BORNE else "inconsistent",
         follows=f"jobs of a tenth each: all-reduce slowed {near:.2f}-fold if each lies together, "
-        f"{far:.2f}-fold if they are scattered, against a job alone",
-        arithmetic="all-reduce of 1 GiB by ring, central figures, the outermost tier tapered 1:7",
-        sources="formula: ring on tiers; taper 1:7: Llama 3 paper, 3.3.1; letting reported by one "
-        "weak source (mobiletechworld.com, 2026-05)",
+        f"{far:.2f}-fold if they are scattered, against the same job alone",
+        arithmetic="all-reduce of 1 GiB by the fastest of NCCL's algorithms, central figures, the "
+        "outermost tier tapered 1:7",
+        sources="formulas: the models on tiers; taper 1:7: Llama 3 paper, 3.3.1; letting reported "
+        "by one weak source (mobiletechworld.com, 2026-05)",
     )

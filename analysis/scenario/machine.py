@@ -50,14 +50,19 @@ class Machine:
     forecast: tuple[Prediction, ...]
 
 
-def read_machine(fits: Sequence[Fit], fabric: Fabric, seed: int = 0) -> Machine:
-    """Return what the fits of a campaign say, and their forecasts up to the fabric's end."""
+def read_machine(
+    fits: Sequence[Fit], fabric: Fabric, seed: int = 0, gpus: Sequence[int] = ()
+) -> Machine:
+    """Return what the fits of a campaign say, and their forecasts.
+
+    They are for the fabric's tiers and for `gpus`.
+    """
     forecast: list[Prediction] = []
     for fit in fits:
         used = [row for row in fit.rows if row.fit_for_fitting] or list(fit.rows)
         ranks = {max(row.ranks for row in used)}
         size = min({row.message_bytes for row in used}, key=lambda n: abs(n - _NEAR_BYTES))
-        ranks |= {min(size, round(fabric.endpoints.value)) for size in fabric.sizes}
+        ranks |= {min(size, round(fabric.endpoints.value)) for size in fabric.sizes} | set(gpus)
         forecast += Extrapolator(fit=fit, fabric=fabric, seed=seed).predict(sorted(ranks), [size])
     return Machine(
         measured=tuple(

@@ -17,8 +17,10 @@ from ..power import Supplied, energy_j, feed, power_of
 from ..prediction import LARGEST_PUBLISHED_RANKS
 from ..size import Size, measure_size
 from ..workload import DIMENSIONS, load_workload, price_step, workloads
-from .claim import Claim, check_claims
+from .claim import Claim, check_claims, check_supplies
+from .collective import Priced, price_collectives
 from .diagnostic import Diagnostic, diagnose
+from .network import compare_cost
 from .sensitivity import Effect, Sensitivity, rank_effects, widen
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_GPUS", "Scenario", "StepRow", "examine"]
 
 DEFAULT_GPUS = (200_000, 550_000, 1_000_000)
-"""The site now, the first batch of the next, its goal."""
+"""As many as the site has now, the first batch of the next, its goal."""
 
 DRAWS = 1000
 STATED = "llama-3-405b"
@@ -80,6 +82,10 @@ class Scenario:
     sizes: tuple[Size, ...]
     goodputs: tuple[Goodput, ...]
     steps: tuple[StepRow, ...]
+    collectives: tuple[Priced, ...]
+    network_cost: str
+    """The network's cost by its parts against its published share."""
+
     widening: tuple[Sensitivity, ...]
     diagnostics: tuple[Diagnostic, ...]
     assumed: tuple[str, ...]
@@ -119,11 +125,16 @@ def examine(
         fabric=fabric.name,
         statement=_statement(fabric, max(counts), effects),
         effects=effects,
-        claims=check_claims(fabric) if fabric.name.startswith("colossus-2") else (),
+        claims=(
+            *(check_claims(fabric) if fabric.name.startswith("colossus-2") else ()),
+            *check_supplies(fabric, counts, supplies_w or {}),
+        ),
         supplies=feed(fabric, supplies_w),
         sizes=tuple(measure_size(fabric, count) for count in counts),
         goodputs=tuple(goodput(fabric, n, policy) for n in counts for policy in POLICIES),
         steps=tuple(_row(step, fabric) for step in steps),
+        collectives=price_collectives(fabric, counts, draws, seed),
+        network_cost=compare_cost(fabric, max(counts)),
         widening=widen(fabric, max(counts), draws, seed),
         diagnostics=diagnose(max(counts)),
         assumed=tuple(name for name in figures if rests_on_assumption(name, figures)),

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
-from ..fabrics import Figure, draw_costs
-from ..models import models_of, time_s
+from ..conditional import Conditional
+from ..fabrics import Figure
 from ..workload import price_step
+from .collective import LIBRARY
 
 if TYPE_CHECKING:
     from ..fabrics import Fabric, Tier
@@ -35,26 +35,24 @@ class Sensitivity:
 
 
 def widen(fabric: Fabric, ranks: int, draws: int, seed: int = 0) -> tuple[Sensitivity, ...]:
-    """Return the interval with the innermost tier's figures drawn, then those of each further."""
+    """Return the interval with the innermost tier's figures drawn, then those of each further.
+
+    What the models and a launch leave open is in each: the last is `Conditional`'s own.
+    """
     found = []
     for last in range(len(fabric.tiers)):
         tiers = tuple(
             tier if place <= last else _held(tier) for place, tier in enumerate(fabric.tiers)
         )
         varied = msgspec.structs.replace(fabric, tiers=tiers)
-        times = np.min(
-            [
-                time_s(model.demand(ranks, varied.sizes), np.array([_BYTES]),
-                       draw_costs(varied, model.pattern, draws, seed))
-                for model in models_of("all_reduce", len(tiers))
-            ],
-            axis=0,
-        )  # fmt: skip
-        low, high = np.quantile(times, (0.05, 0.95))
+        one = Conditional(
+            collective="all_reduce", fabric=varied, draws=draws, seed=seed, transport=LIBRARY
+        )
+        low, high = one.at(ranks, [_BYTES])[0].times_s[3:]
         found.append(
             Sensitivity(
-                tier=fabric.tiers[last].name, low_s=float(low), high_s=float(high),
-                ratio=float(high / low),
+                tier=fabric.tiers[last].name, low_s=low, high_s=high,
+                ratio=high / low,
             )
         )  # fmt: skip
     return tuple(found)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...bench.errors import CaseError
+from ..conditional import MODEL_SD
 from ..fabrics import draw_costs
 from ..fabrics.draw import spread
 from ..power import power_of
@@ -40,7 +41,6 @@ __all__ = ["DIMENSIONS", "Step", "price_step"]
 DIMENSIONS = ("compute", "bubble", "tensor", "expert", "pipeline", "data")
 """What a step consists of; the last four are communication that is not hidden."""
 
-_MODEL_SD = 0.2  # of log(time / model) far from data, as in extrapolation
 _BF16_BYTES = 2
 
 
@@ -141,7 +141,7 @@ class _Draw:
 
     def noise(self) -> NDArray[np.float64]:
         """Return factors for what the models leave out."""
-        factors: NDArray[np.float64] = np.exp(_MODEL_SD * self._z())
+        factors: NDArray[np.float64] = np.exp(MODEL_SD * self._z())
         return factors
 
 
