@@ -169,10 +169,6 @@ class Extrapolator:
             )
         return boil_down(drawn, bound_of(self.fit.key.collective, ranks, sizes), shares, chosen)
 
-    def fabric_s(self, ranks: int, sizes: Sequence[int]) -> list[Times]:
-        """Return times on the fabric with intervals over its own uncertainty."""
-        return [found.times_s for found in self.fabric_at(ranks, sizes)]
-
     def fabric_at(self, ranks: int, sizes: Sequence[int]) -> list[Outcome]:
         """Return what the fabric says."""
         curve, found = self.fit.curve, None

@@ -59,6 +59,10 @@ LARGEST_FACTOR = 64
 doubling; no machine grew further without another tier, another switch or another algorithm."""
 
 
+_DIVIDED = frozenset({"all_to_all", "all_gather", "reduce_scatter", "gather", "scatter"})
+"""Collectives of whose message every rank has a part."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """Time of one collective: median over iterations of the slowest rank's, in a new launch."""
@@ -171,7 +175,7 @@ def predict_as(
             "bound": found.bound,
             "clipped": found.clipped,
         }
-    near = 0 < ranks <= VALIDATED_FACTOR * measured and ranks <= VALIDATED_RANKS
+    near = ranks <= measured or ranks <= min(VALIDATED_FACTOR * measured, VALIDATED_RANKS)
     return Prediction(
         **named,
         fabric=fabric,
@@ -230,7 +234,7 @@ def _thin(predictions: Sequence[Prediction], element_bytes: int) -> str:
     thin = [
         p
         for p in predictions
-        if p.collective == "all_to_all"
+        if p.collective in _DIVIDED
         and p.status in {"extrapolated", "conditional"}
         and p.message_bytes < p.ranks * element_bytes
     ]
@@ -239,7 +243,8 @@ def _thin(predictions: Sequence[Prediction], element_bytes: int) -> str:
     worst = min(thin, key=lambda p: p.message_bytes / p.ranks)
     per_peer = worst.message_bytes / worst.ranks
     return (
-        f"not realisable: less than one element per peer in {len(thin)} all_to_all forecasts "
+        f"not realisable: less than one element per peer in {len(thin)} {worst.collective} "
+        f"forecasts "
         f"({worst.message_bytes} bytes over {worst.ranks} ranks: {per_peer:.3g} bytes); "
         "formula only"
     )
@@ -251,12 +256,19 @@ def _without(predictions: Sequence[Prediction]) -> str:
     if not without:
         return ""
     most = max(without, key=lambda p: p.ranks)
-    factor = f", {most.factor:,.0f} times the largest measured scale" if most.factor else ""
+    factor = _beyond(most)
     return (
         f"no number: {len(without)} of {len(predictions)} forecasts of {most.collective}, up to "
         f"{most.ranks:,} ranks{factor}, where no interval was ever checked; a number needs a fit, "
         "and beyond the tiers that were measured a --fabric or measurements across them"
     )
+
+
+def _beyond(p: Prediction) -> str:
+    if p.factor is None or p.factor <= 1:
+        return ""
+    times = f"{p.factor:,.0f}" if p.factor >= 10 else f"{p.factor:.2g}"
+    return f", {times} times the largest measured scale"
 
 
 def _far(predictions: Sequence[Prediction]) -> str:
@@ -265,7 +277,7 @@ def _far(predictions: Sequence[Prediction]) -> str:
     if not far:
         return ""
     most = max(far, key=lambda p: p.ranks)
-    factor = f", {most.factor:,.0f} times the largest measured scale" if most.factor else ""
+    factor = _beyond(most)
     return (
         f"not validated: {len(far)} of {len(predictions)} intervals of {most.collective} lie where "
         f"none was ever checked (that was to x{VALIDATED_FACTOR} of the fitted scales, "

@@ -68,6 +68,7 @@ def extrapolate(
     the other takes the fabric as declared. --algorithm, --layout and --set ask about the fabric.
     """
     from ...bench.case import BYTES_PER_ELEMENT
+    from ...bench.errors import CaseError
     from ...bench.units import parse_sizes
     from ..extrapolate import Extrapolator
     from ..prediction import notes, statement
@@ -81,7 +82,13 @@ def extrapolate(
     scatter = _scatter(layout, campaign)
     predictions: list[Prediction] = []
     lines: list[str] = []
-    for fitted in _having(algorithm, fit_all(campaign, seed, prior, fabric)):
+    fits = _having(algorithm, fit_all(campaign, seed, prior=prior, fabric=fabric))
+    alone = [fitted for fitted in fits if all(row.ranks > 1 for row in fitted.rows)]
+    if 1 in counts and alone:
+        raise CaseError(
+            f"--ranks: found 1, expected 2 or more: no {alone[0].key.collective} was measured on 1"
+        )
+    for fitted in fits:
         key = fitted.key
         measured = sorted({row.message_bytes for row in fitted.rows})
         extrapolator = Extrapolator(

@@ -27,8 +27,8 @@ def compare_cost(fabric: Fabric, gpus: int) -> str:
         else "they agree"
     )  # fmt: skip
     return (
-        f"Network per GPU at {gpus:,}: {parts.low / 1e3:.1f} to {parts.high / 1e3:.1f} k USD "
-        f"by its parts (list prices, without NICs and copper), {parts.value / hardware.value:.0%} of the "
+        f"Network per GPU at {gpus:,}: {parts.low / 1e3:.1f} to {parts.high / 1e3:.1f} k USD by its"
+        f" parts (list prices, without NICs and copper), {parts.value / hardware.value:.0%} of the "
         f"hardware; {low / 1e3:.1f} to {high / 1e3:.1f} k USD by published shares of "
         f"{share.low:.0%} to {share.high:.0%}: {verdict}."
     )

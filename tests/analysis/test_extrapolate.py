@@ -259,6 +259,24 @@ def test_a_message_too_small_for_its_peers_is_pointed_out(fit_of):
     assert not any("not realisable" in line for line in enough)
 
 
+@pytest.mark.parametrize("collective", ["all_gather", "reduce_scatter", "gather", "scatter"])
+def test_so_is_a_part_too_small_for_its_rank(fit_of, collective):
+    found = Extrapolator(fit=fit_of("pairwise", scales=(2, 4)), fabric=FABRIC)
+    (p,) = found.predict([1_000_000], [1 << 20])
+    line, *_ = notes([replace(p, collective=collective)], 4)
+    assert f"1 {collective} forecasts" in line
+    assert "not realisable" not in "".join(notes([replace(p, collective="all_reduce")], 4))
+
+
+def test_inside_the_fitted_scales_nothing_is_far(fit_of):
+    found = fit_of("ring", cores=1 << 30, scales=(4, 64, 1024, 4096, 16_384))
+    inside = Extrapolator(fit=found).predict([8192], [1 << 20])
+    assert not any("not validated" in line for line in notes(inside, 4))
+    supposed = Extrapolator(fit=found, fabric=FABRIC, algorithm="ring")
+    (line,) = [x for x in notes(supposed.predict([8], [1 << 20]), 4) if "not validated" in x]
+    assert "times the largest" not in line
+
+
 def test_beyond_what_was_validated_the_output_says_so(fit_of):
     found = fit_of("ring", cores=1 << 30)
     extrapolator = Extrapolator(fit=found, fabric=FABRIC)

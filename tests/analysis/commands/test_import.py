@@ -76,6 +76,13 @@ def test_what_holds_nothing_but_a_table_is_drawn(collcast, tmp_path, command, na
     assert (tmp_path / name).stat().st_size > 1000
 
 
+def test_one_rank_that_was_not_measured_is_not_forecast(collcast):
+    assert collcast("import", "table.csv", "-o", "t.h5")[0] == 0
+    status, out, err = collcast("extrapolate", "t.h5", "--ranks", "1,8")
+    assert (status, out) == (2, "")
+    assert "--ranks: found 1, expected 2 or more: no all_reduce was measured on 1" in err
+
+
 def test_import_appends_and_does_not_overwrite(collcast, tmp_path):
     assert collcast("import", "table.csv", "-o", "a.h5")[0] == 0
     status, _, err = collcast("import", "osu.log", "-o", "a.h5", "--ranks", "4")
