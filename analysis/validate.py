@@ -100,10 +100,6 @@ class Validation:
         held = tuple(held for held in self.held if held.key.collective == collective)
         return replace(self, held=held)
 
-    def common(self) -> Validation:
-        """Return the cells to which every method gives a number: those that can be compared."""
-        return replace(self, held=tuple(map(_common, self.held)))
-
     def score(self, method: str = ENGINE) -> Score:
         """Return the figures of a method over all cells."""
         return _score(self.held, method)
@@ -111,12 +107,6 @@ class Validation:
     def statuses(self) -> dict[str, int]:
         """Count the statuses of all forecasts."""
         return dict(Counter(status for held in self.held for status in held.statuses))
-
-
-def _common(held: Held) -> Held:
-    known = np.all([np.isfinite(times).all(axis=1) for times in held.times_s.values()], axis=0)
-    times_s = {name: np.where(known[:, None], t, np.nan) for name, t in held.times_s.items()}
-    return replace(held, times_s=times_s)
 
 
 def _score(parts: Sequence[Held], method: str) -> Score:

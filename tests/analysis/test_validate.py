@@ -35,15 +35,6 @@ def test_the_largest_scales_are_hidden(rows):
     assert skipped == {}
 
 
-def test_methods_are_compared_on_the_cells_that_all_answer(rows):
-    found = validate(rows)
-    (held,) = found.held
-    held.times_s["pmnf"][:3] = np.nan
-    cells = {name: found.common().score(name).cells for name in held.times_s}
-    assert set(cells.values()) == {len(held.true_s) - 3}
-    assert found.score().cells == len(held.true_s)
-
-
 def test_a_series_of_too_few_scales_is_counted(rows):
     tasks, skipped = tasks_of(rows, 16)
     assert tasks == []
@@ -153,8 +144,6 @@ def test_the_page_names_what_failed(rows, tmp_path):
     assert "| 128 | 95 % | 0 % | a launch apart |" in failed
     assert "| 256 |" not in failed
     assert "without the 4 cells of launches apart" in section
-    assert "in-sample" in page
-    assert "| all, common cells | pmnf |" in page
     assert "## Holdout 32" in page
     assert "## The middle scale left out" in page
     assert "by cluster: m all_reduce" in page
