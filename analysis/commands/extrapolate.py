@@ -81,7 +81,7 @@ def extrapolate(
     scatter = _scatter(layout, campaign)
     predictions: list[Prediction] = []
     lines: list[str] = []
-    for fitted in _having(algorithm, fit_all(campaign, seed, prior, fabric)):
+    for fitted in _having(algorithm, fit_all(campaign, seed, prior=prior, fabric=fabric)):
         key = fitted.key
         measured = sorted({row.message_bytes for row in fitted.rows})
         extrapolator = Extrapolator(
