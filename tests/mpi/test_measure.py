@@ -17,6 +17,7 @@ from collcast.bench.errors import CaseError, MeasurementError, TransportError
 from collcast.bench.measure import measure
 from collcast.bench.mpi import address_of, load_mpi
 from collcast.bench.support import reducible
+from collcast.bench.transports import Transport
 from collcast.bench.transports import mpi as mpi_transport
 from collcast.native import BUILTINS, Step, run
 
@@ -128,7 +129,7 @@ def test_doing_nothing_is_wrong(world: Any, session: Any, collective: str, place
     assert wrong > 8 * (world.size - 1)
 
 
-class _Idle:
+class _Idle(Transport):
     name = "mpi"
 
     def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
@@ -188,7 +189,7 @@ def test_window_starts_are_common(world: Any, session: Any) -> None:
         assert np.median(start.max(axis=1) - start.min(axis=1)) < 20_000_000
 
 
-class _Faulty:
+class _Faulty(Transport):
     """A transport whose rank 0 damages one byte of its output after every operation."""
 
     def __init__(self, real: Any, rank: int) -> None:
