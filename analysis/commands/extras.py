@@ -91,8 +91,8 @@ def fit_all(
     ]
 
 
-def parse_ranks(text: str) -> tuple[int, ...]:
-    """Return numbers of ranks from ``4`` or ``200000,1000000``.
+def parse_ranks(text: str, option: str = "--ranks") -> tuple[int, ...]:
+    """Return numbers of ranks from ``4`` or ``200000,1000000``, the value of an option.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def parse_ranks(text: str) -> tuple[int, ...]:
     parts = [part.strip().replace("_", "") for part in text.split(",")]
     for part in parts:
         if not (part.isascii() and part.isdigit() and 1 <= int(part) <= 10**9):
-            raise CaseError(f"--ranks: found {part!r}, expected whole numbers such as 1000000")
+            raise CaseError(f"{option}: found {part!r}, expected whole numbers such as 1000000")
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 

@@ -30,7 +30,9 @@ def goodput(name: str, gpus: str, output: Path | None, force: bool, form: str) -
     from .picture import write_picture
 
     fabric = load_fabric(name)
-    found = [share_of(fabric, n, policy) for n in parse_ranks(gpus) for policy in POLICIES]
+    found = [
+        share_of(fabric, n, policy) for n in parse_ranks(gpus, "--gpus") for policy in POLICIES
+    ]
     if output is not None:
         from ..drawing.failure import draw_goodput
 

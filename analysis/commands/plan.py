@@ -53,7 +53,7 @@ def plan(
     from .output import plain, print_json
 
     require("scipy")
-    counts = parse_ranks(target)
+    counts = parse_ranks(target, "--target")
     if len(counts) != 1:
         raise CaseError(f"--target: found {target!r}, expected one number of ranks")
     budget_s = parse_budget(budget)

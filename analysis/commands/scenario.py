@@ -42,7 +42,7 @@ def scenario(
     require("scipy")
     fabric = load_fabric(name)
     watts = {text: parse_watts(text) for text in supplies}
-    found = examine(fabric, parse_ranks(gpus) if gpus else (), watts, seed=seed)
+    found = examine(fabric, parse_ranks(gpus, "--gpus") if gpus else (), watts, seed=seed)
     machine = _machine(campaign, fabric, seed) if campaign else None
     if output is not None:
         from ..drawing.step import draw_steps

@@ -291,3 +291,11 @@ def test_imported_rows_are_shown_in_order(collcast):
     places = [(row["collective"], row["transport"], int(row["message_bytes"])) for row in rows]
     assert places == sorted(places)
     assert rows[1]["suspect"] == "physics"
+
+
+def test_imported_tables_alone_can_be_drawn_and_reported(collcast, tmp_path):
+    assert collcast("import", "table.csv", "--format", "table", "-o", "a.h5")[0] == 0
+    assert collcast("plot", "a.h5", "-o", "a.png")[0] == 0
+    assert collcast("report", "a.h5", "-o", "a.html")[0] == 0
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "imported from table.csv, collcast" in page

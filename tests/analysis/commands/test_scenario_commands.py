@@ -86,6 +86,8 @@ def test_pictures(collcast, command, campaign_file):
 MISTAKES = {
     "no unit": (("power", "colossus-2", "--supply", "150"), "supply: found '150'"),
     "no such fabric": (("scenario", "colossus-9"), "colossus-9"),
+    "no number": (("goodput", "--gpus", "x"), "--gpus: found 'x', expected whole numbers"),
+    "nothing to feed": (("power", "llama3-24k"), "--supply: found none, and none in llama3-24k"),
     "too many": (("scenario", "colossus-2", "--gpus", "2000000"), "--gpus: found 2,000,000"),
     "no network": (("scenario", "this-machine"), "this-machine"),
     "odd radix": (("fabric", "new", "x", "--endpoints", "64", "--ports", "63"), "even"),
