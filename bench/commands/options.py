@@ -258,7 +258,8 @@ def _refuse_impossible(options: Options) -> None:
     if known and not cases:
         name = options.collectives[0]
         raise CaseError(f"ranks: found {known[0]} for {name}, expected at least 2")
-    for case in cases or options.quiet_cases(1):
+    probe = replace(options, fields={**options.fields, "counts": UNIFORM})  # a matrix fits its own
+    for case in cases or probe.quiet_cases(1):
         if refused := refusal(case):
             raise CaseError(refused)
     for ranks in known if options.protocol.skew else ():

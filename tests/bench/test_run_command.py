@@ -148,6 +148,24 @@ def test_other_ranks_than_the_launch_has_are_refused(shell: Any) -> None:
     assert "ranks: found 2 ranks under this mpirun, expected --ranks 4" in only_line(done)
 
 
+@pytest.mark.parametrize("launcher", ["", "mpirun -n 2 "])
+def test_counts_of_a_file_are_those_of_the_launch(
+    shell: Any, tmp_path: Path, launcher: str
+) -> None:
+    """A rank learns the launch's size from MPI only; the matrix is checked once it has."""
+    (tmp_path / "m.txt").write_text("1 2\n3 4\n")
+    ranks = "" if launcher else "--ranks 2"
+    command = f"{launcher}collcast run all_to_allv {QUICK} --sizes 80 --counts m.txt"
+    done = shell(f"{command} {ranks} -o run.h5")
+    assert done.returncode == 0, done.stderr
+    (found,) = read_campaign(tmp_path / "run.h5").measurements
+    assert (found.ranks, found.wrong, found.busiest_bytes) == (2, 0, 48)
+    (tmp_path / "m.txt").write_text("1 2 3\n4 5 6\n7 8 9\n")
+    done = shell(f"{command} {ranks} -o other.h5")
+    assert done.returncode == 2
+    assert "m.txt: found 3 lines of 3 numbers, expected 2 of 2" in only_line(done)
+
+
 @pytest.mark.parametrize("rank_map", ["block", "round-robin"])
 def test_several_numbers_of_ranks_under_one_mpirun(
     shell: Any, tmp_path: Path, rank_map: str
