@@ -129,7 +129,7 @@ def _end_ranks(folder: Path) -> bool:
 
 def _plan(options: Options) -> _Planned:
     chosen = combinations(options.varied)
-    counts = [count for count in options.ranks or default_ranks() if options.cases(count)]
+    counts = options.measurable(options.ranks or default_ranks())
     launches = [(count, one) for count in counts for one in chosen] * options.launches
     return _Planned(launches, sum(len(options.cases(count)) for count, _ in launches))
 

@@ -151,6 +151,21 @@ class Options:
             replace(case, load=load) for case in self.quiet_cases(ranks - loading) for load in loads
         )
 
+    def measurable(self, counts: tuple[int, ...]) -> tuple[int, ...]:
+        """Return those of these numbers of ranks that have any case: one rank has no pair.
+
+        Raises
+        ------
+        CaseError
+            If there are some, but none has.
+        """
+        found = tuple(ranks for ranks in counts if self.cases(ranks))
+        if counts and not found:
+            raise CaseError(
+                f"ranks: found {counts[0]} for {self.collectives[0]}, expected at least 2"
+            )
+        return found
+
     def _quantum_ns(self, ranks: int) -> int:
         from ..noise import quantum_ns
 
@@ -253,11 +268,8 @@ def _refuse_impossible(options: Options) -> None:
     """Refuse what cannot be before MPI starts."""
     _check_together(options)
     started = launched_rank(os.environ) is not None  # then the launch's size is not known yet
-    known = options.ranks or (() if started else default_ranks())
+    known = options.measurable(options.ranks or (() if started else default_ranks()))
     cases = [case for ranks in known for case in options.cases(ranks)]
-    if known and not cases:
-        name = options.collectives[0]
-        raise CaseError(f"ranks: found {known[0]} for {name}, expected at least 2")
     probe = replace(options, fields={**options.fields, "counts": UNIFORM})  # a matrix fits its own
     for case in cases or probe.quiet_cases(1):
         if refused := refusal(case):

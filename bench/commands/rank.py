@@ -23,7 +23,7 @@ from ..errors import CaseError, CollcastError, MeasurementError, StoreError, Tra
 from ..groups import check_counts, rank_order, take_part, wait_quietly
 from ..nvml import open_monitor
 from ..observer import open_observer
-from ..provenance import collect, host_name
+from ..provenance import collect, cores_of, host_name
 from ..resume import check_same_machine, command_line, missing_cases
 from ..skew import parse_skew
 from ..store import (
@@ -113,6 +113,9 @@ def _measure_all(world: Any, options: Options, held: ExitStack) -> int:
     launch = _prepare_output(world, options, held)
     folder = board_folder(options.output)
     hosts = world.allgather(host_name(world))
+    cores = cores_of(hosts, world.allgather(sorted(os.sched_getaffinity(0))))
+    host = hosts[world.rank]
+    crowded = hosts.count(host) > cores[host]  # whoever takes part
     board = _open_board(world, folder, far=len(set(hosts)) > 1)
     order = rank_order(hosts, options.rank_map)
     show = progress_silent()
@@ -124,7 +127,7 @@ def _measure_all(world: Any, options: Options, held: ExitStack) -> int:
             loading=options.loading(ranks), concurrent=options.concurrent,
         )  # fmt: skip
         if part is not None:
-            _measure_on(part, number, options, board, show, hosts, hosts[world.rank])
+            _measure_on(part, number, options, board, show, host, crowded=crowded)
             part.free()
         board.begin(0, IDLE)
         wait_quietly(world)
@@ -158,11 +161,9 @@ def _counts(world: Any, options: Options) -> tuple[int, ...]:
         own = {world.size} if PARENT_VARIABLE in os.environ else set(range(world.size + 1))
         counts = tuple(ranks for ranks in counts if ranks in own) or counts
     check_counts(counts, world.size)
-    for ranks in counts:
-        options.cases(ranks)
-        if options.protocol.skew:
-            parse_skew(options.protocol.skew).check(ranks - options.loading(ranks))
-    return counts
+    for ranks in counts if options.protocol.skew else ():
+        parse_skew(options.protocol.skew).check(ranks - options.loading(ranks))
+    return options.measurable(counts)
 
 
 def _measure_on(
@@ -171,10 +172,11 @@ def _measure_on(
     options: Options,
     board: Board,
     show: Callable[[int, Case], None],
-    hosts: list[str],
     host: str,
+    *,
+    crowded: bool,
 ) -> None:
-    """Measure, or load the network, as one rank of a launch, on `host` of all `hosts`."""
+    """Measure, or load the network, as one rank of a launch, on a `host` that may be crowded."""
     places = read_topology(options.topology) if options.topology else {}
     device = Device()
     if options.fields["memory"] == "device":
@@ -207,7 +209,6 @@ def _measure_on(
         load_network(part.launch, part.group, board, guard)
         return
     observer = open_observer(part.measuring, environment.location, monitor)
-    crowded = hosts.count(host) > environment.cores_per_host[host]
     with guard() as watchdog:
         failed = run_sweep(
             part.measuring, cases, protocol, environment, options.output, launch, show, board,

@@ -183,6 +183,17 @@ def test_several_numbers_of_ranks_under_one_mpirun(
     assert {m.wrong for m in campaign.measurements} == {0}
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_ranks_that_sleep_on_cores_of_their_own_crowd_nobody(shell: Any, tmp_path: Path) -> None:
+    """Where mpirun binds them, those that take part may use fewer cores than the host has."""
+    done = shell(
+        f"mpirun -n 2 --bind-to core collcast run all_reduce --ranks 1,2 {QUICK} --quiet -o run.h5"
+    )
+    assert done.returncode == 0, done.stderr
+    measured = read_campaign(tmp_path / "run.h5").measurements
+    assert {(m.ranks, m.labels) for m in measured} == {(1, ("copy",)), (2, ())}
+
+
 def test_many_worlds_of_one_rank_are_noticed(shell: Any, tmp_path: Path) -> None:
     """What the mpirun of another MPI does: each process believes to be alone."""
     done = shell(
@@ -207,6 +218,21 @@ def test_an_existing_file_is_kept_unless_forced_or_appended(shell: Any, tmp_path
     assert len(read_campaign(tmp_path / "run.h5").launches) == 2
     assert shell(f"{command} --force").returncode == 0
     assert len(read_campaign(tmp_path / "run.h5").launches) == 1
+
+
+def test_under_mpirun_a_number_of_ranks_without_cases_is_no_launch(
+    shell: Any, tmp_path: Path
+) -> None:
+    """The first launch that measures is the one that replaces the file."""
+    command = f"mpirun -n 2 collcast run ping_pong --ranks 1,2 {QUICK} -o run.h5 --quiet"
+    for options in ("", " --force"):
+        assert shell(command + options).returncode == 0
+        campaign = read_campaign(tmp_path / "run.h5")
+        assert [launch.number for launch in campaign.launches] == [0]
+        assert len(campaign.measurements) == 4
+    done = shell(f"mpirun -n 1 collcast run ping_pong {QUICK} -o alone.h5")
+    assert done.returncode == 2
+    assert "ranks: found 1 for ping_pong, expected at least 2" in only_line(done)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
