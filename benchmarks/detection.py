@@ -111,7 +111,7 @@ def pair_run(session: Session, planted: Ranks, delay_ns: int, seed: int) -> list
     ]
     random.Random(seed).shuffle(cases)
     session = replace(session, protocol=replace(session.protocol, repetitions=PAIR_SAMPLES))
-    found = [m for case in cases for m in pairs.measure_pairs([case], session, ())]
+    found = [m for case in cases for m in pairs.measure_pairs([case], session)]
     if world.rank != 0:
         return []
     return [slow.ranks for slow in find_slow(campaign_of(session, found, world))]

@@ -183,6 +183,15 @@ def test_several_numbers_of_ranks_under_one_mpirun(
     assert {m.wrong for m in campaign.measurements} == {0}
 
 
+def test_a_pair_on_a_crowded_host_says_so(shell: Any, tmp_path: Path) -> None:
+    """The others sleep, and yet a message takes ten times as long."""
+    crowd = max(len(os.sched_getaffinity(0)) + 1, 3)
+    done = shell(f"collcast run ping_pong --ranks {crowd} {QUICK} -o run.h5")
+    assert done.returncode == 0, done.stderr
+    labels = {found.labels for found in read_campaign(tmp_path / "run.h5").measurements}
+    assert labels == {("oversubscribed",)}
+
+
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_ranks_that_sleep_on_cores_of_their_own_crowd_nobody(shell: Any, tmp_path: Path) -> None:
     """Where mpirun binds them, those that take part may use fewer cores than the host has."""
