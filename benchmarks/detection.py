@@ -36,6 +36,7 @@ from collcast.bench.protocol import Protocol
 from collcast.bench.sample import Campaign, Launch
 from collcast.bench.transports import open_transport
 from collcast.bench.transports.pair import PairTransport
+from collcast.bench.transports.transport import Transport
 from collcast.native import BUILTINS, Step
 
 SIZES = (8, 512, 4096)
@@ -44,7 +45,7 @@ PAIR_SAMPLES = 60
 Ranks = tuple[int, ...]
 
 
-class Resting:
+class Resting(Transport):
     """A transport whose operations take longer on this rank."""
 
     name = "mpi"
@@ -55,8 +56,8 @@ class Resting:
     def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
         return (*self._real.operation(case, buffers), self._rest)
 
-    def describe(self, code: int) -> str:
-        return str(self._real.describe(code))
+    def describe(self, code: int, function: int = 0) -> str:
+        return str(self._real.describe(code, function))
 
 
 class RestingPair(PairTransport):
