@@ -310,6 +310,8 @@ def _check_together(options: Options) -> None:
             "concurrent: found no mpirun, expected 'mpirun -n P collcast run ...': P says how many "
             "ranks measure at once"
         )
+    if options.append and options.force:
+        raise CaseError("force: found --append beside it, expected one of the two")
     beside = "concurrent" if options.concurrent else "aggressor" if options.aggressor else ""
     for name in options.collectives if beside else ():
         if name in {"noise", ALL_PAIRS, *PAIRS}:

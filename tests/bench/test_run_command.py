@@ -223,6 +223,10 @@ def test_an_existing_file_is_kept_unless_forced_or_appended(shell: Any, tmp_path
         assert done.returncode == 2
         assert "run.h5 exists; give --force" in only_line(done)
     assert (tmp_path / "run.h5").read_bytes() == before
+    done = shell(f"{command} --append --force")
+    assert done.returncode == 2
+    assert "force: found --append beside it, expected one of the two" in only_line(done)
+    assert (tmp_path / "run.h5").read_bytes() == before
     assert shell(f"{command} --append").returncode == 0
     assert len(read_campaign(tmp_path / "run.h5").launches) == 2
     assert shell(f"{command} --force").returncode == 0
