@@ -208,7 +208,7 @@ def _take_design(ctx: click.Context) -> dict[str, Any]:
 
 def _resumed(ctx: click.Context) -> Options:
     """The options with which a file began, measuring only what it misses."""
-    from ..resume import recorded_command
+    from ..resume import recorded_command, recorded_ranks
     from ..store import read_campaign
 
     for name in ctx.params:
@@ -218,11 +218,13 @@ def _resumed(ctx: click.Context) -> Options:
                 f"resume: found {name} beside --resume, expected what the file recorded"
             )
     path = ctx.params["resume"]
-    command = recorded_command(read_campaign(path), path)
+    campaign = read_campaign(path)
+    command = recorded_command(campaign, path)
     beginning = run.make_context("run", list(command))
     if beginning.params["design"]:
         _take_design(beginning)
     began = beginning.params
     own = {name: ctx.params[name] for name in WITH_RESUME}
-    changed = {"output": path, "append": False, "force": False}
+    ranks = began["ranks"] or recorded_ranks(campaign)
+    changed = {"output": path, "append": False, "force": False, "ranks": ranks}
     return replace(build_options({**began, **own, **changed}), resume=True)
