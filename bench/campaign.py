@@ -116,7 +116,7 @@ def run_sweep(
         append_launch(path, Launch(number=launch, protocol=protocol, environment=environment))
     done = 0
     for case, reason in failed.items() if communicator.rank == 0 else ():
-        labels, ranks = labels_in(case, session.labels), group.size
+        labels, ranks = labels_in(case, session.labels), 2 if case.peer >= 0 else group.size
         append_measurement(path, failed_measurement(case, launch, ranks, labels, reason))
         done += 1
         progress(done, case)
