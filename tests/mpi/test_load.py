@@ -112,12 +112,13 @@ def test_groups_measure_at_once(world: Any, tmp_path: Path, ranks: int) -> None:
 def test_a_wrong_element_is_charged_to_its_group(world: Any, session: Any) -> None:
     """The last rank's output is damaged: only the last group is wrong."""
     from collcast.bench.measure import measure_groups
+    from collcast.bench.transports.transport import Transport
     from collcast.native import BUILTINS, Step
 
     alone = world.Split(world.rank, 0)
     made = session()
 
-    class Faulty:
+    class Faulty(Transport):
         name = "mpi"
 
         def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
