@@ -201,7 +201,7 @@ def _measure_on(
 
     def guard() -> Watchdog:
         return Watchdog(
-            board, part.launch.rank, options.timeout_s, lambda: _end_hang(folder, options),
+            board, part.launch.rank, options.timeout_s, partial(_end_hang, folder, options),
             partial(_end_failed, board),
         )  # fmt: skip
 
@@ -277,11 +277,9 @@ def _open_board(world: Any, folder: Path, *, far: bool) -> Board:
         ) from error
 
 
-def _end_hang(folder: Path, options: Options) -> None:
+def _end_hang(folder: Path, options: Options, seconds: float) -> None:
     """Say who has not arrived and end the job, whatever MPI is doing; the file is safe."""
-    click.echo(
-        f"collcast: nothing moved for {options.timeout_s:g} s; finished cases are kept", err=True
-    )
+    click.echo(f"collcast: nothing moved for {seconds:g} s; finished cases are kept", err=True)
     for line in describe_board(read_board(folder), silent_s=options.timeout_s / 2):
         click.echo(f"  {line}", err=True)
     os._exit(HUNG)
