@@ -21,6 +21,7 @@ from ..units import parse_bytes, parse_seconds
 from .choices import check_algorithms, chosen_here, parse_varied
 from .gpu_options import check_queued, metric_of
 from .progress import PARENT_VARIABLE
+from .unused import check_used
 
 if TYPE_CHECKING:
     from ..case import Case
@@ -212,6 +213,7 @@ def build_options(given: dict[str, Any]) -> Options:
     pairs = [name for name in given["collectives"] if name in {*PAIRS, ALL_PAIRS}]
     if given["skew"] and pairs:
         raise CaseError(f"skew: found {pairs[0]}, expected operations of all ranks")
+    check_used(given)
     _expect_ranks_per_gpu(given)
     transports = given["transport"] or (("mpi",) if given["memory"] == "host" else ("staged",))
     if given["memory"] == "host" and transports != ("mpi",):
@@ -230,9 +232,9 @@ def build_options(given: dict[str, Any]) -> Options:
     started = launched_rank(os.environ) is not None  # then the launch's size is not known yet
     alone = PARENT_VARIABLE not in os.environ and not given["resume"]
     options = Options(
-        collectives=given["collectives"],
+        collectives=tuple(dict.fromkeys(given["collectives"])),
         sizes=given["sizes"],
-        ranks=given["ranks"] or _ranks_by_gpus(given),
+        ranks=tuple(dict.fromkeys(given["ranks"])) or _ranks_by_gpus(given),
         output=given["output"],
         transports=transports,
         algorithms=given["algorithm"],
@@ -258,8 +260,6 @@ def build_options(given: dict[str, Any]) -> Options:
         force=given["force"],
         quiet=given["quiet"],
     )
-    if given["share"] and not options.aggressor:
-        raise CaseError(f"share: found {options.share:g} without --aggressor, expected both")
     _refuse_impossible(options)
     return options
 
@@ -336,7 +336,7 @@ def _timeout_s(text: str) -> float:
 
 def _protocol(given: dict[str, Any], metric: str) -> Protocol:
     repetitions, warmup, mode = given["repetitions"], given["warmup"], given["protocol"]
-    if given["collectives"] == ("noise",):
+    if set(given["collectives"]) == {"noise"}:
         return Protocol(
             synchronisation="none",
             repetitions=repetitions or _BY_BUDGET,

@@ -33,7 +33,7 @@ from ..store import (
     next_launch_number,
     read_campaign,
 )
-from ..topology import read_topology
+from ..topology import expect_hosts, read_topology
 from ..tunable import check_tunables
 from ..watchdog import Watchdog, describe_board
 from ..world import join_world
@@ -42,12 +42,13 @@ from .progress import PARENT_VARIABLE, progress_lines, progress_silent, tell
 from .wrong import tell_wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..case import Case
     from ..environment import Environment
     from ..groups import Part
     from ..protocol import Protocol
+    from ..topology import Place
     from .options import Options
 
 __all__ = ["COMMAND_VARIABLE", "HUNG", "measure_as_rank"]
@@ -110,9 +111,12 @@ def _measure_all(world: Any, options: Options, held: ExitStack) -> int:
     check_tunables(options.chosen)
     if options.device_pointers and PARENT_VARIABLE not in os.environ:
         _expect_device_pointers(world)
+    hosts = world.allgather(host_name(world))
+    places = read_topology(options.topology) if options.topology else {}
+    if options.topology:
+        expect_hosts(places, {host.partition("#")[0] for host in hosts}, options.topology)
     launch = _prepare_output(world, options, held)
     folder = board_folder(options.output)
-    hosts = world.allgather(host_name(world))
     cores = cores_of(hosts, world.allgather(sorted(os.sched_getaffinity(0))))
     host = hosts[world.rank]
     crowded = hosts.count(host) > cores[host]  # whoever takes part
@@ -127,7 +131,7 @@ def _measure_all(world: Any, options: Options, held: ExitStack) -> int:
             loading=options.loading(ranks), concurrent=options.concurrent,
         )  # fmt: skip
         if part is not None:
-            _measure_on(part, number, options, board, show, host, crowded=crowded)
+            _measure_on(part, number, options, board, show, places, host, crowded=crowded)
             part.free()
         board.begin(0, IDLE)
         wait_quietly(world)
@@ -172,12 +176,12 @@ def _measure_on(
     options: Options,
     board: Board,
     show: Callable[[int, Case], None],
+    places: Mapping[str, Place],
     host: str,
     *,
     crowded: bool,
 ) -> None:
     """Measure, or load the network, as one rank of a launch, on a `host` that may be crowded."""
-    places = read_topology(options.topology) if options.topology else {}
     device = Device()
     if options.fields["memory"] == "device":
         device = bind(part.launch, options.ranks_per_gpu)

@@ -19,6 +19,7 @@ from ..protocol import MODES, SYNCHRONISATIONS
 from .choices import parse_algorithms, read_design
 from .gpu_options import gpu_options
 from .options import BATCH, BUDGET, NOISE_BUDGET, WITH_RESUME, Options, build_options
+from .unused import PRECISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,7 +130,7 @@ def _names() -> str:
 @click.option(
     "--precision",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.01,
+    default=PRECISION,
     show_default=True,
     help="Sample until the median's 95 % interval is this narrow (half-width over median).",
 )

@@ -30,7 +30,7 @@ def only_line(done: Any) -> str:
 
 
 def test_one_launch_per_number_of_ranks(shell: Callable[..., Any], tmp_path: Path) -> None:
-    done = shell(f"collcast run all_reduce all_to_all --ranks 1,2,3 {QUICK} -o run.h5")
+    done = shell(f"collcast run all_reduce all_to_all --ranks 1,2,2,3,1 {QUICK} -o run.h5")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.h5"]
     campaign = read_campaign(tmp_path / "run.h5")
@@ -96,7 +96,18 @@ def test_the_protocol_is_what_was_asked_for(
             "protocol.verify_share: found 0.1",
         ),
         ("all_reduce --ranks-per-gpu 2 -o a.h5", "ranks_per_gpu: found 2 on host memory"),
-        ("all_reduce --share 0.25 -o a.h5", "share: found 0.25 without --aggressor"),
+        ("all_reduce --share 0.25 -o a.h5", "share: found 0.25 without --aggressor, expected both"),
+        ("pairs --pair 0,1 -o a.h5", "pair: found 0,1 without ping_pong, unidirectional, bidir"),
+        ("ping_pong --pair-rounds -o a.h5", "pair-rounds: found it without pairs, expected both"),
+        ("barrier --allow-change -o a.h5", "allow-change: found it without --resume"),
+        ("barrier --repetitions 5 --budget 3s -o a.h5", "budget: found 3s beside --repetitions"),
+        ("barrier --repetitions 5 --precision 0.5 -o a.h5", "precision: found 0.5 beside --rep"),
+        ("noise --skew uniform:50us -o a.h5", "skew: found uniform:50us beside noise, expected"),
+        ("noise noise --sync window -o a.h5", "sync: found window beside noise"),
+        ("noise --protocol throughput -o a.h5", "protocol: found throughput beside noise"),
+        ("noise --batch 7 -o a.h5", "batch: found 7 beside noise"),
+        ("noise --verify 0.5 -o a.h5", "verify: found 0.5 beside noise"),
+        ("noise --precision 0.5 -o a.h5", "precision: found 0.5 beside noise"),
         ("all_reduce", "Missing option '-o'"),
         ("-o a.h5", "Missing argument 'COLLECTIVE...'"),
         ("all_reduce -o none/a.h5", "none is no directory"),
@@ -118,12 +129,14 @@ def test_mistakes_get_one_line_and_status_2(
         ("all_reduce --dtype float7 -o a.h5", "'float7' is not one of 'int8'"),
         ("all_reduce -o none/a.h5", "none is no directory"),
         ("all_reduce --topology none.csv -o a.h5", "No such file"),
+        ("all_reduce --topology ../others.csv -o a.h5", "others.csv: found none of the hosts"),
         ("all_reduce --memory device -o a.h5", "memory: found no CUDA device"),
     ],
 )
 def test_under_mpirun_one_rank_says_it(
     shell: Any, tmp_path: Path, arguments: str, message: str
 ) -> None:
+    (tmp_path.parent / "others.csv").write_text("host,leaf\nanother-one,l1\n")
     done = shell(f"mpirun -n 2 collcast run {arguments}")
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert message in only_line(done)
