@@ -110,14 +110,15 @@ def measure_groups(case: Case, session: Session) -> list[Measurement]:
         checker.check()
     clock = session.clock
     found = together.gather((checker.verdict, clock.error_ns(taken.since_ns)))
-    batch = session.protocol.batch * TABLE[case.collective].messages
+    messages = TABLE[case.collective].messages
+    batch = session.protocol.batch * messages
     warmup, sample = (
         gather_sample(together, _on_common_clock(clock, stamps), batch)
         for stamps in (taken.warmup, taken.stamps)
     )
     verified = None
     if taken.verified.size:
-        verified = gather_sample(together, clock.to_common_ns(taken.verified), 1)
+        verified = gather_sample(together, clock.to_common_ns(taken.verified), messages)
     if sample is None or warmup is None:
         return []
     verdicts = [verdict for verdict, _ in found]
@@ -129,7 +130,7 @@ def measure_groups(case: Case, session: Session) -> list[Measurement]:
             warmup=warmup.of_ranks(block),
             verified=None if verified is None else verified.of_ranks(block),
             launch=session.launch,
-            **({"wrong": None} if case.collective in SIZELESS else findings(verdicts[block])),
+            **({"wrong": None} if case.collective in SIZELESS else findings(verdicts, block)),
             busiest_bytes=(
                 busiest_bytes(case, communicator.size) if case.collective == "all_to_allv" else None
             ),

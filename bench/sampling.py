@@ -93,9 +93,9 @@ class Sampler:
 
     def take(self) -> Taken:
         """Warm up and sample until `stopping.stop_reason` says why to stop."""
-        since_ns = monotonic_ns()
         self.clock.forget()
         self.clock.synchronise()
+        since_ns = monotonic_ns()
         warmup = self._warm_up()
         self._pace_ns = self._typical_ns(warmup)
         chunks: list[Stamps] = []

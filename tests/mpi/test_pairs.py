@@ -73,6 +73,14 @@ def test_a_latency_is_half_the_round_trip(
         assert 150e-6 < fastest_s < 250e-6
 
 
+def test_a_verified_round_trip_is_two_messages_as_a_timed_one_is(world: Any, session: Any) -> None:
+    root, peer = pair_of(world)
+    case = Case(collective="ping_pong", message_bytes=64, root=root, peer=peer)
+    for measurement in measure_pairs([case], session(verify_share=1.0)):
+        assert measurement.verified.repetitions == 5
+        assert measurement.verified.batch == measurement.sample.batch == 2
+
+
 def test_a_window_takes_the_time_of_its_messages(world: Any, session: Any) -> None:
     """A batch of 16 large messages has 16 messages' time between its stamps, not one's."""
     root, peer = pair_of(world)
