@@ -34,9 +34,8 @@ from collcast.bench.measure import Session, measure
 from collcast.bench.mpi import load_mpi
 from collcast.bench.protocol import Protocol
 from collcast.bench.sample import Campaign, Launch
-from collcast.bench.transports import open_transport
+from collcast.bench.transports import Transport, open_transport
 from collcast.bench.transports.pair import PairTransport
-from collcast.bench.transports.transport import Transport
 from collcast.native import BUILTINS, Step
 
 SIZES = (8, 512, 4096)

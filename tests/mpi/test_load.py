@@ -112,7 +112,7 @@ def test_groups_measure_at_once(world: Any, tmp_path: Path, ranks: int) -> None:
 def test_a_wrong_element_is_charged_to_its_group(world: Any, session: Any) -> None:
     """The last rank's output is damaged: only the last group is wrong."""
     from collcast.bench.measure import measure_groups
-    from collcast.bench.transports.transport import Transport
+    from collcast.bench.transports import Transport, open_transport
     from collcast.native import BUILTINS, Step
 
     alone = world.Split(world.rank, 0)
@@ -129,8 +129,6 @@ def test_a_wrong_element_is_charged_to_its_group(world: Any, session: Any) -> No
 
         def describe(self, code: int) -> str:
             return ""
-
-    from collcast.bench.transports import open_transport
 
     made = replace(made, communicator=alone, together=world)
     made = replace(made, transports={"mpi": open_transport("mpi", alone)})

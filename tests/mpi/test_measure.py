@@ -17,8 +17,8 @@ from collcast.bench.errors import CaseError, MeasurementError, TransportError
 from collcast.bench.measure import measure
 from collcast.bench.mpi import address_of, load_mpi
 from collcast.bench.support import reducible
+from collcast.bench.transports import Transport
 from collcast.bench.transports import mpi as mpi_transport
-from collcast.bench.transports.transport import Transport
 from collcast.native import BUILTINS, Step, run
 
 REDUCIBLE = sorted(reducible("mpi"))

@@ -13,7 +13,7 @@ from collcast.bench import sampling as sampling_module
 from collcast.bench.case import Case
 from collcast.bench.clock import CommonClock, Fix
 from collcast.bench.measure import measure
-from collcast.bench.transports.transport import Transport
+from collcast.bench.transports import Transport
 from collcast.native import BUILTINS, Step, monotonic_ns
 
 SMALL = Case(collective="all_reduce", message_bytes=8)
