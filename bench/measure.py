@@ -151,8 +151,12 @@ def labels_in(case: Case, labels: tuple[str, ...]) -> tuple[str, ...]:
     >>> from collcast.bench.case import Case
     >>> labels_in(Case(collective="copy", message_bytes=8), ("stub",))
     ('copy', 'stub')
+    >>> labels_in(Case(collective="noise", message_bytes=0), ("copy", "stub"))
+    ('stub',)
     """
     copies = ("copy",) if case.collective == "copy" else ()
+    if case.collective == "noise":  # moves nothing, also on one rank
+        labels = tuple(label for label in labels if label != "copy")
     return tuple(dict.fromkeys((*copies, *labels, *(("loaded",) if case.load else ()))))
 
 
