@@ -14,7 +14,7 @@ from collcast.bench.case import Case
 from collcast.bench.clock import CommonClock, Fix
 from collcast.bench.measure import measure
 from collcast.bench.transports import Transport
-from collcast.native import BUILTINS, Step, monotonic_ns
+from collcast.native import BUILTINS, Step
 
 SMALL = Case(collective="all_reduce", message_bytes=8)
 OFFSET_NS = 5_000_000_000_000
@@ -160,7 +160,7 @@ def test_the_clock_s_error_is_that_of_the_case_and_not_of_the_time_before(
 ) -> None:
     """The fix before this case is 100 s old; the one that the case begins with counts."""
     clock = CommonClock(world, [f"host{rank}" for rank in range(world.size)])
-    clock.fixes.append(Fix(monotonic_ns() - 100 * 10**9, 0.0, 10.0 * world.rank))
+    clock.fixes.append(Fix(clock_module.monotonic_ns() - 100 * 10**9, 0.0, 10.0 * world.rank))
     measurement = measure(SMALL, replace(session(), clock=clock))
     bounds_ns = world.allgather(clock.error_ns(clock.fixes[1].local_ns + 1))
     if world.rank == 0:
