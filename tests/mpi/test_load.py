@@ -135,6 +135,8 @@ def test_a_wrong_element_is_charged_to_its_group(world: Any, session: Any) -> No
     case = Case(collective="all_reduce", message_bytes=64, dtype="int64")
     found = measure_groups(case, replace(made, transports={"mpi": Faulty()}))
     assert [one.wrong for one in found] == ([0] * (world.size - 1) + [2] if world.rank == 0 else [])
+    where = [None] * (world.size - 1) + [world.size - 1]  # the launch's rank, not its group's
+    assert [one.first_wrong_rank for one in found] == (where if world.rank == 0 else [])
     alone.Free()
 
 

@@ -282,6 +282,19 @@ def test_large_counts_use_the_large_function_or_a_derived_type_or_refuse(
             measure(reduction, session())
 
 
+def test_a_large_count_in_place_goes_to_the_large_function(
+    world: Any, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether this MPI has one or not: an int function would take the lower half of the count."""
+    monkeypatch.setattr(mpi_transport, "_INT_MAX", 100)
+    monkeypatch.setattr(mpi_transport, "address_of", lambda name: 7 if "replace" in name else 1)
+    case = Case(collective="send_recv", message_bytes=404, placement="in_place")
+    made = session()
+    buffers = made.pool.buffers(case, world.rank, world.size)
+    (step,) = made.transports["mpi"].operation(case, buffers)
+    assert (step.function, step.arguments[1]) == (7, 101)
+
+
 def test_a_count_that_no_type_can_carry_is_refused(
     world: Any, session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

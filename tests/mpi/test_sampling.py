@@ -11,7 +11,7 @@ import pytest
 from collcast.bench import clock as clock_module
 from collcast.bench import sampling as sampling_module
 from collcast.bench.case import Case
-from collcast.bench.clock import CommonClock
+from collcast.bench.clock import CommonClock, Fix
 from collcast.bench.measure import measure
 from collcast.bench.transports import Transport
 from collcast.native import BUILTINS, Step
@@ -153,3 +153,15 @@ def test_fixed_repetitions_are_exactly_as_many(world: Any, session: Any, mode: s
         assert measurement.sample.repetitions == 777
         assert measurement.warmup.repetitions == 13
         assert measurement.stopped_by == "fixed"
+
+
+def test_the_clock_s_error_is_that_of_the_case_and_not_of_the_time_before(
+    world: Any, session: Any
+) -> None:
+    """The fix before this case is 100 s old; the one that the case begins with counts."""
+    clock = CommonClock(world, [f"host{rank}" for rank in range(world.size)])
+    clock.fixes.append(Fix(clock_module.monotonic_ns() - 100 * 10**9, 0.0, 10.0 * world.rank))
+    measurement = measure(SMALL, replace(session(), clock=clock))
+    bounds_ns = world.allgather(clock.error_ns(clock.fixes[1].local_ns + 1))
+    if world.rank == 0:
+        assert measurement.clock_error_ns == 2 * max(bounds_ns) > 0
