@@ -45,6 +45,12 @@ def page(found: Sequence[Validation]) -> str:
             "time (less is better), skill the median |log error| over the noise between launches, "
             "where several were measured. Cells of one machine and collective are one cluster.\n"
         ),
+        (
+            "It is no test on unseen machines: how much a series is expected to drift, step and "
+            "depart from its model as it grows (`process.py`, `select.py`, `ensemble.py`) was "
+            "chosen on held-out scales of these tables, so that intervals here are as wide as they "
+            "had to be. Sealed forecasts (`collcast forecast seal`) are what tests it elsewhere.\n"
+        ),
     ]
     for validation in found:
         parts += list(_section(validation))
@@ -69,6 +75,12 @@ def _section(found: Validation) -> Iterator[str]:
         for method in (ENGINE, *BASELINES)
     ]
     yield _table(("collective", "forecast", *_FIGURES), lines)
+    common = found.in_common()
+    yield f"On the {common.score().cells} cells that all of them forecast:\n"
+    yield _table(
+        ("forecast", *_FIGURES),
+        [[method, *_figures(common.score(method))] for method in (ENGINE, *BASELINES)],
+    )
     own = found.score()
     clusters = dict.fromkeys(held.cluster for held in found.held)
     shares = [

@@ -68,22 +68,10 @@ def power_of(fabric: Fabric) -> Power:
     return fabric.power
 
 
-def feed(
-    fabric: Fabric, supplies_w: dict[str, float] | None = None, *, required: bool = False
-) -> tuple[Supplied, ...]:
-    """Return what the fabric's own supplies, or those given, run under every all-in power.
-
-    Raises
-    ------
-    FabricError
-        If the fabric has no powers; if one supply is required and there is none.
-    """
+def feed(fabric: Fabric, supplies_w: dict[str, float] | None = None) -> tuple[Supplied, ...]:
+    """Return what the fabric's own supplies, or those given, run under every all-in power."""
     power = power_of(fabric)
     named = supplies_w or {name: figure.value for name, figure in power.supply.items()}
-    if not named and required:
-        raise FabricError(
-            f"{fabric.name}.power.supply: found none, expected --supply such as 150MW"
-        )
     return tuple(
         Supplied(
             supply=name,

@@ -12,11 +12,19 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_launches", "machine_line"]
 
+_MOST_NAMES = 3
+
 
 def machine_line(campaign: Campaign) -> str:
-    """Return processor, GPU, communication library, hosts and day of a campaign, in one line."""
-    if not campaign.launches:  # a table of somebody else's
-        return f"imported, collcast {version('collcast')}"
+    """Return processor, GPU, communication library, hosts and day of a campaign, in one line.
+
+    Of a campaign of imported tables alone, the logs' names.
+    """
+    if not campaign.launches:
+        names = list(dict.fromkeys(table.source for table in campaign.imported))
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        sources = ", ".join(names[:_MOST_NAMES]) + more
+        return f"imported from {sources}, collcast {version('collcast')}"
     first = campaign.launches[0].environment
     hosts = max(launch.environment.hosts for launch in campaign.launches)
     library = first.mpi_library.split(",")[0].strip()

@@ -74,6 +74,16 @@ class Held:
         """Return the figures of a method over the cells of this series."""
         return _score((self,), method)
 
+    def at(self, cells: NDArray[np.bool_]) -> Held:
+        """Return some of the cells."""
+        columns = {
+            name: getattr(self, name)[cells]
+            for name in ("ranks", "message_bytes", "true_s", "noise")
+        }
+        times = {method: found[cells] for method, found in self.times_s.items()}
+        statuses = tuple(s for s, kept in zip(self.statuses, cells, strict=True) if kept)
+        return replace(self, **columns, times_s=times, statuses=statuses)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Validation:
@@ -98,6 +108,14 @@ class Validation:
     def part(self, collective: str) -> Validation:
         """Return the tasks of one collective."""
         held = tuple(held for held in self.held if held.key.collective == collective)
+        return replace(self, held=held)
+
+    def in_common(self) -> Validation:
+        """Return the cells for which every method has a number."""
+        held = tuple(
+            held.at(np.all([np.isfinite(t[:, 0]) for t in held.times_s.values()], axis=0))
+            for held in self.held
+        )
         return replace(self, held=held)
 
     def score(self, method: str = ENGINE) -> Score:

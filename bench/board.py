@@ -101,6 +101,9 @@ class Board:
 
     def __init__(self, folder: Path, rank: int, *, far: bool = False) -> None:
         self._far = far
+        self.folder = folder
+        self.idle = False
+        """Whether the group that measures leaves this rank out."""
         self._path = folder / f"rank-{rank}"
         with self._path.open("w+b") as file:
             os.posix_fallocate(file.fileno(), 0, _BYTES)  # a full disk must not end as a bus error
@@ -111,6 +114,7 @@ class Board:
 
     def begin(self, case: int, operation: str) -> None:
         """Say that a case begins."""
+        self.idle = operation == IDLE
         self._words[1:4] = case, 0, 0
         self._write_text(0, operation)
 
@@ -145,7 +149,7 @@ class Board:
 
     def silence_s(self) -> float:
         """Return how long the process has not run that ran least lately."""
-        beats = [status.beat_ns for status in read_board(self._path.parent) if status.beat_ns]
+        beats = [status.beat_ns for status in read_board(self.folder) if status.beat_ns]
         return (time.time_ns() - min(beats)) * 1e-9 if beats else 0.0
 
     def remove(self) -> None:
@@ -162,7 +166,10 @@ def read_board(folder: Path) -> list[Status]:
     """Return the status of every rank that left one, by rank; empty without a folder."""
     found = []
     for path in folder.glob("rank-*"):
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:  # that rank has ended meanwhile
+            continue
         number = path.name.removeprefix("rank-")
         if len(data) != _BYTES or not (number.isascii() and number.isdigit()):
             continue

@@ -114,10 +114,9 @@ def run_sweep(
         if fresh and campaign_exists(path):
             remove_campaign(path)
         append_launch(path, Launch(number=launch, protocol=protocol, environment=environment))
-    alone = _pair_labels(session.labels, environment, protocol)
     done = 0
     for case, reason in failed.items() if communicator.rank == 0 else ():
-        labels, ranks = labels_in(case, session.labels), group.size
+        labels, ranks = labels_in(case, session.labels), 2 if case.peer >= 0 else group.size
         append_measurement(path, failed_measurement(case, launch, ranks, labels, reason))
         done += 1
         progress(done, case)
@@ -127,7 +126,7 @@ def run_sweep(
             board.begin(number, _doing(members, communicator.rank))
         if observer is not None:
             observer.begin()
-        found = _measure_round(members, session, alone, load)
+        found = _measure_round(members, session, load)
         observed = observer.end() if observer is not None else None
         for measurement in found:
             measured = change(measurement, observed=observed)
@@ -144,11 +143,11 @@ def run_sweep(
 
 
 def _measure_round(
-    members: tuple[Case, ...], session: Session, alone: tuple[str, ...], load: Load | None
+    members: tuple[Case, ...], session: Session, load: Load | None
 ) -> list[Measurement]:
-    """Measure what is measured at a time, quiet or loaded; `alone` are the labels of pairs."""
+    """Measure what is measured at a time, quiet or loaded."""
     if members[0].collective in PAIRS:
-        return measure_pairs(members, session, alone)
+        return measure_pairs(members, session)
     if load is None or not members[0].load:
         return measure_groups(members[0], session)
     load.begin(members[0].load)
@@ -215,16 +214,6 @@ def _doing(members: tuple[Case, ...], rank: int) -> str:
             named = "" if case.algorithm == NATIVE else f" {case.algorithm}"
             return f"{case.collective} {format_bytes(case.message_bytes)} {case.transport}{named}"
     return IDLE
-
-
-def _pair_labels(
-    labels: tuple[str, ...], environment: Environment, protocol: Protocol
-) -> tuple[str, ...]:
-    """The conditions that hold while only one pair of ranks is active, or all pairs of a round."""
-    if protocol.pair_rounds:
-        return (*labels, "pair_rounds")
-    crowded = any(cores < 2 for cores in environment.cores_per_host.values())
-    return tuple(label for label in labels if label != "oversubscribed" or crowded)
 
 
 def in_order(

@@ -40,13 +40,13 @@ class Checker:
             self.verdict += self.buffers.verify(self.case, self.rank, self.ranks, self.seed)
 
 
-def findings(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Return the fields of a Measurement that say what the ranks, in order, found."""
-    found: dict[str, Any] = {"wrong": sum(verdict.wrong for verdict in verdicts)}
-    largest = max(verdict.ulps for verdict in verdicts)
+def findings(verdicts: Sequence[Verdict], block: slice) -> dict[str, Any]:
+    """Return the fields of a Measurement that say what a block of all ranks, in order, found."""
+    found: dict[str, Any] = {"wrong": sum(verdict.wrong for verdict in verdicts[block])}
+    largest = max(verdict.ulps for verdict in verdicts[block])
     if largest:
         found["largest_ulps"] = largest
-    for rank, verdict in enumerate(verdicts):
-        if verdict.wrong:
-            return {**found, "first_wrong": verdict.first, "first_wrong_rank": rank}
+    for rank in range(len(verdicts))[block]:
+        if verdicts[rank].wrong:
+            return {**found, "first_wrong": verdicts[rank].first, "first_wrong_rank": rank}
     return found

@@ -59,11 +59,11 @@ def parse_counts(text: str, seed: int) -> str:
     zipf = _ZIPF.fullmatch(text)
     if zipf is not None:
         return f"zipf:{zipf[1]}:{zipf[2] or seed}"
-    if text.startswith("zipf") or not Path(text).is_file():
+    if text.startswith("zipf") or not _is_file(text):
         raise CaseError(
             f"counts: found {text!r}, expected {UNIFORM}, zipf:EXPONENT or the path of a file"
         )
-    return f"file:{_digest(_content(text))}:{text}"
+    return f"file:{_digest(_content(text))}:{Path(text).absolute()}"
 
 
 def counts_of(case: Case, ranks: int) -> NDArray[np.int64]:
@@ -137,6 +137,13 @@ def _mixed(seed: int, rank: int) -> int:
     word = (word ^ word >> 30) * _SPLITMIX[1] % 2**64
     word = (word ^ word >> 27) * _SPLITMIX[2] % 2**64
     return word ^ word >> 31
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # longer than a name can be
+        return False
 
 
 def _content(path: str) -> bytes:

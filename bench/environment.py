@@ -113,7 +113,7 @@ class Environment:
     """Start of the launch: ISO 8601, UTC."""
 
     command: tuple[str, ...] = ()
-    """Command line as the program got it."""
+    """Command line as the program got it, with absolute files and the numbers of ranks."""
 
     ranks: int = 0
     """Ranks that took part: those that measured, then those that loaded the network."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["as_text", "boot_id", "distinct_names", "started_at"]
+__all__ = ["as_text", "boot_id", "distinct_names", "mapped_library", "started_at"]
 
 
 def as_text(name: str) -> str:
@@ -53,3 +53,13 @@ def started_at(pid: int) -> int:
         return -1
     fields = text.rpartition(")")[2].split()  # the name before may hold anything
     return -1 if fields[0] == "Z" else int(fields[19])
+
+
+def mapped_library(name: str) -> str:
+    """Return the path of the library whose file's name begins so in this process; "" without."""
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")  # any file's name
+    for line in maps.splitlines():
+        path = line.rpartition(" ")[2]
+        if Path(path).name.startswith(name):
+            return path
+    return ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import TransportError
+from .host import mapped_library
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -68,20 +69,10 @@ def describe_library() -> dict[str, str]:
     parts = Path(str(mpi.__file__)).name.split(".")
     return {
         "library": first_line(mpi.Get_library_version()),
-        "path": _mapped_library(),
+        "path": mapped_library("libmpi.so"),
         "build": parts[1] if len(parts) > 3 else "the library it was compiled with",
         "thread_level": THREAD_LEVELS[levels.index(mpi.Query_thread())],
     }
-
-
-def _mapped_library() -> str:
-    """The libmpi that is mapped into this process."""
-    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")  # any file's name
-    for line in maps.splitlines():
-        path = line.rpartition(" ")[2]
-        if Path(path).name.startswith("libmpi.so"):
-            return path
-    return ""
 
 
 def first_line(text: str) -> str:

@@ -59,16 +59,14 @@ def rounds_of(cases: Sequence[Case], ranks: int, *, together: bool) -> list[tupl
     return [tuple(members) for members in found.values()]
 
 
-def measure_pairs(
-    cases: Sequence[Case], session: Session, labels: tuple[str, ...]
-) -> list[Measurement]:
+def measure_pairs(cases: Sequence[Case], session: Session) -> list[Measurement]:
     """Measure operations of disjoint pairs of ranks at the same time. Collective.
 
     Parameters
     ----------
     cases : no two with a rank in common
-    session : of all ranks
-    labels : keys of `sample.LABELS` that hold while only these ranks are active
+    session : of all ranks; its labels hold for a pair, too: an MPI that gives its cores away while
+        it waits does so wherever ranks crowd a host, asleep or not
 
     Returns
     -------
@@ -81,7 +79,7 @@ def measure_pairs(
     pair = communicator.Split(colour, int(own is not None and communicator.rank == own.peer))
     found = None
     if own is not None:
-        found = measure(own, _session_of(pair, own, session, labels))
+        found = measure(own, _session_of(pair, own, session, others=len(cases) > 1))
         if found is not None and found.first_wrong_rank is not None:
             found = replace(found, first_wrong_rank=found.members[found.first_wrong_rank])
         pair.Free()
@@ -93,8 +91,8 @@ def measure_pairs(
     )
 
 
-def _session_of(pair: object, case: Case, session: Session, labels: tuple[str, ...]) -> Session:
-    """The session of two ranks, with a clock of their own."""
+def _session_of(pair: object, case: Case, session: Session, *, others: bool) -> Session:
+    """The session of two ranks, with a clock of their own; whether other pairs measure, too."""
     hosts = [session.clock.hosts[rank] for rank in (case.root, case.peer)]
     clock = CommonClock(pair, hosts, session.clock.distort)
     if session.protocol.synchronisation == "window":
@@ -104,5 +102,5 @@ def _session_of(pair: object, case: Case, session: Session, labels: tuple[str, .
         communicator=pair,
         transports={case.transport: open_pair(case.transport, pair, session.protocol.batch)},
         clock=clock,
-        labels=labels,
+        labels=(*session.labels, *(("pair_rounds",) if others else ())),
     )

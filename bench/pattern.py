@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from .case import Case
 
-__all__ = ["EXACT", "Verdict", "count_wrong", "fill_send", "poison", "verify"]
+__all__ = ["EXACT", "Verdict", "fill_send", "poison", "verify"]
 
 _GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, odd: Knuth's multiplicative hash
 _FROM, _TO = 0xA0761D6478BD642F, 0xE7037ED1A0B428DB  # odd: multiples stay distinct mod 2^k
@@ -126,11 +126,6 @@ def verify(case: Case, rank: int, ranks: int, seed: int, received: Any) -> Verdi
         place = first + int(differ.argmax()) if wrong else -1
         verdict += Verdict(wrong=wrong, first=place, ulps=float(error.max()))
     return verdict
-
-
-def count_wrong(case: Case, rank: int, ranks: int, seed: int, received: Any) -> int:
-    """Return how many elements of `received` are wrong."""
-    return verify(case, rank, ranks, seed, received).wrong
 
 
 def _module_of(array: Any) -> ModuleType:

@@ -20,12 +20,12 @@ from .timer import measure_clock
 from .topology import Place, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .device import Device
     from .environment import Gpu
 
-__all__ = ["collect", "host_name"]
+__all__ = ["collect", "cores_of", "host_name"]
 
 _PACKAGES = ("collcast", "cupy-cuda12x", "cupy-cuda13x", "h5py", "mpi4py", "nccl4py", "numpy")
 
@@ -79,7 +79,7 @@ def collect(
         ),
         gpus=tuple({entry[5].uuid: entry[5] for entry in everyone if entry[5]}.values()),
         warnings=_warnings([(entry[2], entry[5]) for entry in everyone]),
-        cores_per_host=_cores(hosts, [entry[1] for entry in everyone]),
+        cores_per_host=cores_of(hosts, [entry[1] for entry in everyone]),
         **fields,
     )
 
@@ -124,8 +124,8 @@ def _local_ranks(hosts: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(ranks)
 
 
-def _cores(hosts: tuple[str, ...], affinities: list[list[int]]) -> dict[str, int]:
-    """Cores that the ranks of each host may use; pretended hosts share those of the real one."""
+def cores_of(hosts: Sequence[str], affinities: Sequence[Sequence[int]]) -> dict[str, int]:
+    """Return the cores that each host's ranks may use; pretended hosts share a real one's."""
     used: dict[str, set[int]] = defaultdict(set)
     pretended: dict[str, set[str]] = defaultdict(set)
     for host, affinity in zip(hosts, affinities, strict=True):

@@ -176,7 +176,7 @@ class Measurement:
     """Index of the first wrong element in the receive buffer of `first_wrong_rank`; None: none."""
 
     first_wrong_rank: int | None = None
-    """The lowest rank that found a wrong element."""
+    """The lowest rank, of the launch, that found a wrong element."""
 
     largest_ulps: float | None = None
     """Largest error of any element, in units of the last place; plain difference of integers;

@@ -93,9 +93,9 @@ class Sampler:
 
     def take(self) -> Taken:
         """Warm up and sample until `stopping.stop_reason` says why to stop."""
-        since_ns = monotonic_ns()
         self.clock.forget()
         self.clock.synchronise()
+        since_ns = monotonic_ns()
         warmup = self._warm_up()
         self._pace_ns = self._typical_ns(warmup)
         chunks: list[Stamps] = []
@@ -113,8 +113,7 @@ class Sampler:
             reason = self._decide(np.concatenate(times), elapsed_s)
         if done == 0:  # better late samples, marked as such, than none
             chunks.append(self._late)
-        if self.board is not None:
-            self.board.rest()
+        self._rest()
         self.clock.synchronise()
         return Taken(
             warmup=warmup,
@@ -139,9 +138,11 @@ class Sampler:
             return 0
         began_ns = monotonic_ns()
         steps = self._around(self._barrier())
+        self._rest()
         for _ in range(wanted):
             self.checker.prepare()
             self._verified.append(self._stamp(steps, 1)[:2])
+            self._rest()
             self.checker.check()
         self.checker.prepare()  # what an operation that writes nothing leaves must stay wrong
         self._stamp(steps, 1)  # and the next sample finds caches as the others do
@@ -192,6 +193,11 @@ class Sampler:
                 )
                 best_s = min(best_s, median_s)
         return np.concatenate(chunks, axis=1)
+
+    def _rest(self) -> None:
+        """Say that no step counts what comes now, as looking at buffers."""
+        if self.board is not None:
+            self.board.rest()
 
     def _around(self, start: tuple[Step, ...]) -> tuple[Step, ...]:
         """Return the steps of one sample."""

@@ -2,7 +2,6 @@
 
 Every transport moves every dtype, as bytes of its width where it has no name for it. It reduces
 
-
     mpi, staged   sum, prod, min, max of the integers, float32 and float64: MPI-4.1 has no half
                   precision, no bfloat16, no fp8 and no average (section 6.9.2)
     nccl          sum, prod, min, max, and avg since 2.10, of int8, uint8, int32, int64, float16,

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from .errors import EnvironmentMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["Place", "place_of", "read_topology"]
+__all__ = ["Place", "expect_hosts", "place_of", "read_topology"]
+
+_MOST_NAMED = 4  # hosts in a refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,22 @@ def read_topology(path: Path) -> dict[str, Place]:
         row["host"]: Place(**{name: row[name] or "" for name in columns - {"host"} if name in row})
         for row in rows
     }
+
+
+def expect_hosts(places: Mapping[str, Place], hosts: Iterable[str], path: Path) -> None:
+    """Refuse a file that says nothing about any of the hosts.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        Names some hosts.
+    """
+    names = sorted(hosts)
+    if not set(names) & set(places):
+        raise EnvironmentMismatchError(
+            f"topology: {path}: found none of the hosts {', '.join(names[:_MOST_NAMED])}"
+            f"{', ...' if len(names) > _MOST_NAMED else ''}, expected their names as hostname gives"
+        )
 
 
 def place_of(host: str, places: Mapping[str, Place], variables: Mapping[str, str]) -> Place:

@@ -13,9 +13,9 @@ from .errors import UnitError
 __all__ = ["format_bytes", "format_seconds", "parse_bytes", "parse_seconds", "parse_sizes"]
 
 _BYTE_SUFFIX = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
-_BYTES = re.compile(r"([0-9]+)\s*(?:([KMGT])(?:i?B)?|B)?", re.IGNORECASE)
+_BYTES = re.compile(r"([0-9]{1,40})\s*(?:([KMGT])(?:i?B)?|B)?", re.IGNORECASE)
 _TIME_SUFFIX = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_SECONDS = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(s|ms|us|ns)", re.IGNORECASE)
+_SECONDS = re.compile(r"([0-9]{1,40}(?:\.[0-9]*)?|\.[0-9]+)\s*(s|ms|us|ns)", re.IGNORECASE)
 _LARGEST_BYTES = 1 << 50  # 1 PiB: no buffer of one rank is larger; more is a typing error
 
 

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from .board import STATES, Board, Status
+from .board import STATES, Board, Status, read_board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,12 +39,16 @@ class Heeded(Protocol):
 class Watchdog:
     """Calls `alarm` once when this rank's board has not changed for `timeout_s`.
 
+    A rank that others' operations leave out sleeps until they are done: as long as it does, the
+    boards of all ranks count as its own.
+
     Parameters
     ----------
     board : this rank's
     rank : other ranks than 0 wait a little longer, so that one speaks
     timeout_s : seconds
-    alarm : called in the watchdog's thread; does not return to the measurement
+    alarm : called in the watchdog's thread with the seconds in which nothing moved; does not return
+        to the measurement
     fail : likewise, with the reason and what aborts it, once something heeded has failed
     """
 
@@ -53,7 +57,7 @@ class Watchdog:
         board: Board,
         rank: int,
         timeout_s: float,
-        alarm: Callable[[], None],
+        alarm: Callable[[float], None],
         fail: Callable[[str, Callable[[], None]], None] | None = None,
     ) -> None:
         self._board, self._alarm, self._fail = board, alarm, fail
@@ -75,18 +79,25 @@ class Watchdog:
         self._thread.join()
 
     def _watch(self) -> None:
-        seen, since_s = self._board.snapshot(), time.monotonic()
+        seen, since_s = self._look(), time.monotonic()
         while not self._ended.wait(self._timeout_s / _LOOKS_PER_TIMEOUT):
             for one in self._heeded:
                 if self._fail and (reason := one.failure()):
                     self._fail(reason, one.abort)
                     return
-            now = self._board.snapshot()
+            now = self._look()
             if now != seen:
                 seen, since_s = now, time.monotonic()
-            elif time.monotonic() - since_s >= self._patience_s(now):
-                self._alarm()
+                continue
+            patience_s = self._patience_s(now[0])
+            if time.monotonic() - since_s >= patience_s:
+                self._alarm(patience_s)
                 return
+
+    def _look(self) -> tuple[tuple[int, ...], list[tuple[int, int, int]]]:
+        own = self._board.snapshot()
+        everyone = read_board(self._board.folder) if self._board.idle else []
+        return own, [status.progress for status in everyone]
 
     def _patience_s(self, snapshot: tuple[int, ...]) -> float:
         """Time without change that is a hang.

@@ -34,7 +34,7 @@ from collcast.bench.measure import Session, measure
 from collcast.bench.mpi import load_mpi
 from collcast.bench.protocol import Protocol
 from collcast.bench.sample import Campaign, Launch
-from collcast.bench.transports import open_transport
+from collcast.bench.transports import Transport, open_transport
 from collcast.bench.transports.pair import PairTransport
 from collcast.native import BUILTINS, Step
 
@@ -44,7 +44,7 @@ PAIR_SAMPLES = 60
 Ranks = tuple[int, ...]
 
 
-class Resting:
+class Resting(Transport):
     """A transport whose operations take longer on this rank."""
 
     name = "mpi"
@@ -55,8 +55,8 @@ class Resting:
     def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
         return (*self._real.operation(case, buffers), self._rest)
 
-    def describe(self, code: int) -> str:
-        return str(self._real.describe(code))
+    def describe(self, code: int, function: int = 0) -> str:
+        return str(self._real.describe(code, function))
 
 
 class RestingPair(PairTransport):
@@ -111,7 +111,7 @@ def pair_run(session: Session, planted: Ranks, delay_ns: int, seed: int) -> list
     ]
     random.Random(seed).shuffle(cases)
     session = replace(session, protocol=replace(session.protocol, repetitions=PAIR_SAMPLES))
-    found = [m for case in cases for m in pairs.measure_pairs([case], session, ())]
+    found = [m for case in cases for m in pairs.measure_pairs([case], session)]
     if world.rank != 0:
         return []
     return [slow.ranks for slow in find_slow(campaign_of(session, found, world))]

@@ -2,11 +2,12 @@
 
     mpiexec -n 2 python benchmarks/device_latency.py [--ranks-per-gpu 2] [--pairs 10]
 
-8 B all-reduce behind the same gate. Events give one time; in turn with them, in ABBA order, a
-kernel of one thread before the operation and one after it write %globaltimer, and give another.
-Both enclose more than the operation: the same with nothing in between is taken off. A figure is the
-mean of the middle half of all samples of the longest time of any rank: a median would be no finer
-than the steps of the clocks, which are printed.
+8 B all-reduce behind the gate. Events give one time; a kernel of one thread before the operation
+and one after it write %globaltimer, and give another of the same operation. The events enclose the
+stamps or the stamps the events, in ABBA order and as often, and the mean of the two is taken, so
+that both clocks are asked for the same interval. How long it is without the operation is printed
+beside it. A figure is the mean of the middle half of all samples of the longest time of any rank: a
+median would be no finer than the steps of the clocks, which are printed.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ STAMP = b"""
 }
 """
 
+SIDES = ("events", "stamps")
+
 
 @dataclass
 class Bench:
@@ -65,35 +68,32 @@ class Bench:
         self.pointers = self.places.ctypes.data + offsets  # to it
         self.parameters = self.pointers.ctypes.data + offsets  # lists of one pointer
 
-    def by_events(self, operation: tuple[Step, ...]) -> NDArray[np.int64]:
-        """Times of the samples on this rank, in ns."""
+    def times_ns(self, operation: tuple[Step, ...], outer: str) -> dict[str, NDArray[np.int64]]:
+        """Times of the samples by ``events`` and by ``stamps``, the longest of any rank."""
         arrangement = self.transport.arrange(operation, Protocol(metric="device"))
-        self.run(arrangement.steps)
-        assert arrangement.timer is not None
-        return arrangement.timer.read(self.samples)
-
-    def by_stamps(self, operation: tuple[Step, ...]) -> NDArray[np.int64]:
-        """The same by kernels in place of the events."""
-        arrangement = self.transport.arrange(operation, Protocol(metric="device"))
-        record = self.driver.address("cuEventRecord")
-        launch = self.driver.address("cuLaunchKernel")
-        steps, places = [], iter(self.parameters.reshape(2, -1))
+        timer, record = arrangement.timer, self.driver.address("cuEventRecord")
+        assert timer is not None
+        steps: list[Step] = []
         for step in arrangement.steps:
-            if step.function == record:
-                stream = step.arguments[1]
-                table = np.zeros((self.samples, 11), np.int64)
-                table[:] = self.kernel, 1, 1, 1, 1, 1, 1, 0, stream, 0, 0
-                table[:, 9] = next(places)
-                steps.append(Step(launch, tuple(table[0].tolist()), step.group, table))
-            elif step.group != "after":
+            if step.function != record:
                 steps.append(step)
-        self.run(tuple(steps))
-        first, last = self.times
-        return np.asarray(last - first)
-
-    def run(self, steps: tuple[Step, ...]) -> None:
+                continue
+            is_first = step.arguments[0] == timer.first
+            pair = [step, self._stamp(step, self.parameters.reshape(2, -1)[int(not is_first)])]
+            steps += pair if (outer == "events") == is_first else pair[::-1]
         start = (barrier_step(self.world),)
-        run(around(None, start, steps), *np.zeros((2, self.samples), np.int64))
+        run(around(None, start, tuple(steps)), *np.zeros((2, self.samples), np.int64))
+        first, last = self.times
+        by = {"events": timer.read(self.samples), "stamps": last - first}
+        return {name: self.longest(times) for name, times in by.items()}
+
+    def _stamp(self, record: Step, parameters: NDArray[np.int64]) -> Step:
+        """The step that launches the kernel where an event is recorded."""
+        table = np.zeros((self.samples, 11), np.int64)
+        table[:] = self.kernel, 1, 1, 1, 1, 1, 1, 0, record.arguments[1], 0, 0
+        table[:, 9] = parameters
+        launch = self.driver.address("cuLaunchKernel")
+        return Step(launch, tuple(table[0].tolist()), record.group, table)
 
     def longest(self, times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """The longest of any rank, per sample."""
@@ -115,13 +115,12 @@ def main() -> None:
     buffers = BufferPool(4096, "device").buffers(case, world.rank, world.size)
     operation = bench.transport.operation(case, buffers)
     run(operation, *np.zeros((2, 1), np.int64))  # connects the ranks before there is a gate
-    sides = {"events": bench.by_events, "stamps": bench.by_stamps}
-    found: dict[tuple[str, str], list[NDArray[np.int64]]] = {}
+    found: dict[tuple[str, str, str], list[NDArray[np.int64]]] = {}
     for pair in range(options.pairs):
-        for name in sides if pair % 2 == 0 else reversed(sides):
+        for outer in SIDES if pair % 2 == 0 else reversed(SIDES):
             for what, steps in (("whole", operation), ("empty", ())):
-                times = bench.longest(sides[name](steps))
-                found.setdefault((name, what), []).append(times)
+                for name, times in bench.times_ns(steps, outer).items():
+                    found.setdefault((name, what, outer), []).append(times)
     if world.rank == 0:
         report({key: np.concatenate(parts) * 1e-3 for key, parts in found.items()}, world.size)
     bench.transport.close()
@@ -133,20 +132,23 @@ def middle(times: NDArray[np.float64]) -> float:
     return float(times[(times >= low) & (times <= high)].mean())
 
 
-def report(found: dict[tuple[str, str], NDArray[np.float64]], ranks: int) -> None:
+def report(found: dict[tuple[str, str, str], NDArray[np.float64]], ranks: int) -> None:
     """Print both sides in microseconds."""
-    net = {}
-    for name in ("events", "stamps"):
-        whole, empty = (middle(found[name, what]) for what in ("whole", "empty"))
-        net[name] = whole - empty
-        step = np.diff(np.unique(np.concatenate((found[name, "whole"], found[name, "empty"]))))
+    wholes = {}
+    for name in SIDES:
+        whole, empty = (
+            np.mean([middle(found[name, what, outer]) for outer in SIDES])
+            for what in ("whole", "empty")
+        )
+        wholes[name] = whole
+        times = [found[name, what, outer] for what in ("whole", "empty") for outer in SIDES]
+        step = np.diff(np.unique(np.concatenate(times)))
         print(
             f"{name}: {whole:.3f} us with, {empty:.3f} us without the operation, "
             f"in steps of {min(step, default=0):.3f} us"
         )
-    difference = net["events"] - net["stamps"]
-    print(f"8 B all_reduce on {ranks} ranks: events {net['events']:.3f} us, stamps "
-          f"{net['stamps']:.3f} us, difference {difference:+.3f} us")  # fmt: skip
+    difference = wholes["events"] - wholes["stamps"]
+    print(f"8 B all_reduce on {ranks} ranks: difference {difference:+.3f} us")
 
 
 if __name__ == "__main__":

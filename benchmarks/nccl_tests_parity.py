@@ -73,14 +73,21 @@ def ours(options: argparse.Namespace, sizes: list[int], file: Path) -> Times:
     }
 
 
-def theirs(options: argparse.Namespace, sizes: list[int], factor: int) -> Times:
-    """nccl-tests' out-of-place time of the same sizes."""
-    text = launch(
-        options, options.nccl_tests / PROGRAMS[options.collective],
-        "-b", str(min(sizes)), "-e", str(max(sizes)), "-f", str(factor), "-g", "1",
-        "-n", str(options.batch), "-w", str(options.batch), "-c", "0",
-    )  # fmt: skip
-    return {int(size): float(time) for size, time in ROW.findall(text)}
+def theirs(options: argparse.Namespace, sizes: list[int]) -> Times:
+    """nccl-tests' out-of-place time of the same sizes, a launch each.
+
+    In a sweep it moves through buffers of the largest size from one operation to the next, so that
+    no cache holds the smaller ones.
+    """
+    found: Times = {}
+    for size in map(str, sizes):
+        text = launch(
+            options, options.nccl_tests / PROGRAMS[options.collective],
+            "-b", size, "-e", size, "-g", "1",
+            "-n", str(options.batch), "-w", str(options.batch), "-c", "0",
+        )  # fmt: skip
+        found |= {int(size): float(time) for size, time in ROW.findall(text)}
+    return found
 
 
 def main() -> None:
@@ -89,11 +96,10 @@ def main() -> None:
     parser.add_argument("--collective", choices=PROGRAMS, default="all_reduce")
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--ranks-per-gpu", type=int, default=1)
-    parser.add_argument("--sizes", default="8:1G:x4", help="FIRST:LAST[:xN]")
+    parser.add_argument("--sizes", default="8:1G:x4", help="FIRST:LAST[:xN] or a list")
     parser.add_argument("--pairs", type=int, default=6)
     parser.add_argument("--batch", type=int, default=20)
     options = parser.parse_args()
-    factor = int((re.findall(r":x(\d+)$", options.sizes) or ["2"])[0])
     sizes = list(parse_sizes(options.sizes))
     times: dict[str, dict[int, list[float]]]
     times = {"ours": defaultdict(list), "peer": defaultdict(list)}
@@ -102,7 +108,7 @@ def main() -> None:
             for side in ("ours", "peer") if pair % 2 == 0 else ("peer", "ours"):
                 file = Path(name) / "ours.h5"
                 mine = side == "ours"
-                found = ours(options, sizes, file) if mine else theirs(options, sizes, factor)
+                found = ours(options, sizes, file) if mine else theirs(options, sizes)
                 for size, time in found.items():
                     times[side][size].append(time)
     print(report(options.collective, sizes, times))

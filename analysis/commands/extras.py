@@ -92,7 +92,7 @@ def fit_all(
 
 
 def parse_ranks(text: str, option: str = "--ranks") -> tuple[int, ...]:
-    """Return numbers of ranks from ``4`` or ``200000,1000000``.
+    """Return numbers of ranks from ``4`` or ``200000,1000000``, the value of an option.
 
     Raises
     ------

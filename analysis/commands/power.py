@@ -23,6 +23,7 @@ def power(
     name: str, supplies: tuple[str, ...], output: Path | None, force: bool, form: str
 ) -> None:
     """Say how many GPUs of fabric NAME a supply runs, under each published all-in power."""
+    from ...bench.errors import CaseError
     from ..fabrics import load_fabric
     from ..power import feed, parse_watts
     from .blocks import print_block, quantity
@@ -30,7 +31,11 @@ def power(
     from .picture import write_picture
 
     fabric = load_fabric(name)
-    found = feed(fabric, {text: parse_watts(text) for text in supplies}, required=True)
+    found = feed(fabric, {text: parse_watts(text) for text in supplies})
+    if not found:
+        raise CaseError(
+            f"--supply: found none, and none in {fabric.name}, expected one such as 150MW"
+        )
     if output is not None:
         from ..drawing.supply import draw_supply
 

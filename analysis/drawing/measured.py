@@ -26,6 +26,7 @@ MARKERS = {"copy": "s", "oversubscribed": "^", "ranks_per_gpu": "D"}
 """Label of a row -> its mark."""
 
 _MEASURED_SIZES = 4  # curves per panel that remain apart
+_AROUND_ONE = 3.0
 _ROOM_BELOW = 10.0  # a bound further below than that is beyond the panel's foot
 
 
@@ -36,6 +37,11 @@ def draw_measured(axes: Axes, found: Fit) -> None:
     )
     sizes = _chosen_sizes(found)
     ends = [_points(axes, found.rows, n) for n in sizes]
+    times_s = {row.median_s for row in found.rows if row.median_s > 0}
+    if len(times_s) == 1:
+        (alone,) = times_s  # from which no limits follow
+        axes.autoscale(enable=False, axis="y")
+        axes.set_ylim(alone / _AROUND_ONE, alone * _AROUND_ONE)
     if found.curve is None:
         low, high = axes.get_ylim()
         axes.set_ylim(low, high * (high / low) ** 0.35)  # room for the text

@@ -89,11 +89,12 @@ def _run_launches(
 ) -> int:
     bar = None if options.quiet else show_bar(planned.cases)
     folder, status, well = board_folder(options.output), 0, False
+    command = _command(ctx, planned)
     signal.signal(signal.SIGTERM, _end)
     try:
         for number, (ranks, chosen) in enumerate(planned.launches):
             arguments = _arguments(ctx, options, first=number == 0)
-            status = _launch(launcher, ranks, chosen, arguments, bar)
+            status = _launch(launcher, ranks, chosen, arguments, command, bar)
             if status:
                 break
         well = status == 0
@@ -129,7 +130,7 @@ def _end_ranks(folder: Path) -> bool:
 
 def _plan(options: Options) -> _Planned:
     chosen = combinations(options.varied)
-    counts = [count for count in options.ranks or default_ranks() if options.cases(count)]
+    counts = options.measurable(options.ranks or default_ranks())
     launches = [(count, one) for count in counts for one in chosen] * options.launches
     return _Planned(launches, sum(len(options.cases(count)) for count, _ in launches))
 
@@ -153,10 +154,14 @@ def _plan_missing(options: Options) -> _Planned:
 
 
 def _launch(
-    launcher: Launcher, ranks: int, chosen: dict[str, str], arguments: list[str], bar: Any
+    launcher: Launcher,
+    ranks: int,
+    chosen: dict[str, str],
+    arguments: list[str],
+    command: tuple[str, ...],
+    bar: Any,
 ) -> int:
-    command = json.dumps(command_line())
-    extra = {PARENT_VARIABLE: "1", COMMAND_VARIABLE: command, **variables_of(chosen)}
+    extra = {PARENT_VARIABLE: "1", COMMAND_VARIABLE: json.dumps(command), **variables_of(chosen)}
     process = launcher.start(ranks, arguments, extra)
     assert process.stdout is not None
     try:
@@ -175,6 +180,16 @@ def _launch(
             process.kill()
             process.wait()
         raise
+
+
+def _command(ctx: click.Context, planned: _Planned) -> tuple[str, ...]:
+    """The command line with the numbers of ranks: what was left out follows from this machine."""
+    words = command_line()
+    if ctx.params["ranks"] or ctx.params["resume"]:
+        return words
+    counts = ",".join(map(str, dict.fromkeys(count for count, _ in planned.launches)))
+    at = words.index("run") + 1
+    return (*words[:at], "--ranks", counts, *words[at:])
 
 
 def _arguments(ctx: click.Context, options: Options, *, first: bool) -> list[str]:

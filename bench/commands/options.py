@@ -21,6 +21,7 @@ from ..units import parse_bytes, parse_seconds
 from .choices import check_algorithms, chosen_here, parse_varied
 from .gpu_options import check_queued, metric_of
 from .progress import PARENT_VARIABLE
+from .unused import check_used
 
 if TYPE_CHECKING:
     from ..case import Case
@@ -151,6 +152,21 @@ class Options:
             replace(case, load=load) for case in self.quiet_cases(ranks - loading) for load in loads
         )
 
+    def measurable(self, counts: tuple[int, ...]) -> tuple[int, ...]:
+        """Return those of these numbers of ranks that have any case: one rank has no pair.
+
+        Raises
+        ------
+        CaseError
+            If there are some, but none has.
+        """
+        found = tuple(ranks for ranks in counts if self.cases(ranks))
+        if counts and not found:
+            raise CaseError(
+                f"ranks: found {counts[0]} for {self.collectives[0]}, expected at least 2"
+            )
+        return found
+
     def _quantum_ns(self, ranks: int) -> int:
         from ..noise import quantum_ns
 
@@ -197,6 +213,7 @@ def build_options(given: dict[str, Any]) -> Options:
     pairs = [name for name in given["collectives"] if name in {*PAIRS, ALL_PAIRS}]
     if given["skew"] and pairs:
         raise CaseError(f"skew: found {pairs[0]}, expected operations of all ranks")
+    check_used(given)
     _expect_ranks_per_gpu(given)
     transports = given["transport"] or (("mpi",) if given["memory"] == "host" else ("staged",))
     if given["memory"] == "host" and transports != ("mpi",):
@@ -215,9 +232,9 @@ def build_options(given: dict[str, Any]) -> Options:
     started = launched_rank(os.environ) is not None  # then the launch's size is not known yet
     alone = PARENT_VARIABLE not in os.environ and not given["resume"]
     options = Options(
-        collectives=given["collectives"],
+        collectives=tuple(dict.fromkeys(given["collectives"])),
         sizes=given["sizes"],
-        ranks=given["ranks"] or _ranks_by_gpus(given),
+        ranks=tuple(dict.fromkeys(given["ranks"])) or _ranks_by_gpus(given),
         output=given["output"],
         transports=transports,
         algorithms=given["algorithm"],
@@ -243,8 +260,6 @@ def build_options(given: dict[str, Any]) -> Options:
         force=given["force"],
         quiet=given["quiet"],
     )
-    if given["share"] and not options.aggressor:
-        raise CaseError(f"share: found {options.share:g} without --aggressor, expected both")
     _refuse_impossible(options)
     return options
 
@@ -253,12 +268,10 @@ def _refuse_impossible(options: Options) -> None:
     """Refuse what cannot be before MPI starts."""
     _check_together(options)
     started = launched_rank(os.environ) is not None  # then the launch's size is not known yet
-    known = options.ranks or (() if started else default_ranks())
+    known = options.measurable(options.ranks or (() if started else default_ranks()))
     cases = [case for ranks in known for case in options.cases(ranks)]
-    if known and not cases:
-        name = options.collectives[0]
-        raise CaseError(f"ranks: found {known[0]} for {name}, expected at least 2")
-    for case in cases or options.quiet_cases(1):
+    probe = replace(options, fields={**options.fields, "counts": UNIFORM})  # a matrix fits its own
+    for case in cases or probe.quiet_cases(1):
         if refused := refusal(case):
             raise CaseError(refused)
     for ranks in known if options.protocol.skew else ():
@@ -297,6 +310,8 @@ def _check_together(options: Options) -> None:
             "concurrent: found no mpirun, expected 'mpirun -n P collcast run ...': P says how many "
             "ranks measure at once"
         )
+    if options.append and options.force:
+        raise CaseError("force: found --append beside it, expected one of the two")
     beside = "concurrent" if options.concurrent else "aggressor" if options.aggressor else ""
     for name in options.collectives if beside else ():
         if name in {"noise", ALL_PAIRS, *PAIRS}:
@@ -321,7 +336,7 @@ def _timeout_s(text: str) -> float:
 
 def _protocol(given: dict[str, Any], metric: str) -> Protocol:
     repetitions, warmup, mode = given["repetitions"], given["warmup"], given["protocol"]
-    if given["collectives"] == ("noise",):
+    if set(given["collectives"]) == {"noise"}:
         return Protocol(
             synchronisation="none",
             repetitions=repetitions or _BY_BUDGET,

@@ -23,7 +23,7 @@ from ..errors import CaseError, CollcastError, MeasurementError, StoreError, Tra
 from ..groups import check_counts, rank_order, take_part, wait_quietly
 from ..nvml import open_monitor
 from ..observer import open_observer
-from ..provenance import collect, host_name
+from ..provenance import collect, cores_of, host_name
 from ..resume import check_same_machine, command_line, missing_cases
 from ..skew import parse_skew
 from ..store import (
@@ -33,7 +33,7 @@ from ..store import (
     next_launch_number,
     read_campaign,
 )
-from ..topology import read_topology
+from ..topology import expect_hosts, read_topology
 from ..tunable import check_tunables
 from ..watchdog import Watchdog, describe_board
 from ..world import join_world
@@ -42,12 +42,13 @@ from .progress import PARENT_VARIABLE, progress_lines, progress_silent, tell
 from .wrong import tell_wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..case import Case
     from ..environment import Environment
     from ..groups import Part
     from ..protocol import Protocol
+    from ..topology import Place
     from .options import Options
 
 __all__ = ["COMMAND_VARIABLE", "HUNG", "measure_as_rank"]
@@ -110,9 +111,15 @@ def _measure_all(world: Any, options: Options, held: ExitStack) -> int:
     check_tunables(options.chosen)
     if options.device_pointers and PARENT_VARIABLE not in os.environ:
         _expect_device_pointers(world)
+    hosts = world.allgather(host_name(world))
+    places = read_topology(options.topology) if options.topology else {}
+    if options.topology:
+        expect_hosts(places, {host.partition("#")[0] for host in hosts}, options.topology)
     launch = _prepare_output(world, options, held)
     folder = board_folder(options.output)
-    hosts = world.allgather(host_name(world))
+    cores = cores_of(hosts, world.allgather(sorted(os.sched_getaffinity(0))))
+    host = hosts[world.rank]
+    crowded = hosts.count(host) > cores[host]  # whoever takes part
     board = _open_board(world, folder, far=len(set(hosts)) > 1)
     order = rank_order(hosts, options.rank_map)
     show = progress_silent()
@@ -124,7 +131,7 @@ def _measure_all(world: Any, options: Options, held: ExitStack) -> int:
             loading=options.loading(ranks), concurrent=options.concurrent,
         )  # fmt: skip
         if part is not None:
-            _measure_on(part, number, options, board, show, hosts, hosts[world.rank])
+            _measure_on(part, number, options, board, show, places, host, crowded=crowded)
             part.free()
         board.begin(0, IDLE)
         wait_quietly(world)
@@ -158,11 +165,9 @@ def _counts(world: Any, options: Options) -> tuple[int, ...]:
         own = {world.size} if PARENT_VARIABLE in os.environ else set(range(world.size + 1))
         counts = tuple(ranks for ranks in counts if ranks in own) or counts
     check_counts(counts, world.size)
-    for ranks in counts:
-        options.cases(ranks)
-        if options.protocol.skew:
-            parse_skew(options.protocol.skew).check(ranks - options.loading(ranks))
-    return counts
+    for ranks in counts if options.protocol.skew else ():
+        parse_skew(options.protocol.skew).check(ranks - options.loading(ranks))
+    return options.measurable(counts)
 
 
 def _measure_on(
@@ -171,11 +176,12 @@ def _measure_on(
     options: Options,
     board: Board,
     show: Callable[[int, Case], None],
-    hosts: list[str],
+    places: Mapping[str, Place],
     host: str,
+    *,
+    crowded: bool,
 ) -> None:
-    """Measure, or load the network, as one rank of a launch, on `host` of all `hosts`."""
-    places = read_topology(options.topology) if options.topology else {}
+    """Measure, or load the network, as one rank of a launch, on a `host` that may be crowded."""
     device = Device()
     if options.fields["memory"] == "device":
         device = bind(part.launch, options.ranks_per_gpu)
@@ -199,7 +205,7 @@ def _measure_on(
 
     def guard() -> Watchdog:
         return Watchdog(
-            board, part.launch.rank, options.timeout_s, lambda: _end_hang(folder, options),
+            board, part.launch.rank, options.timeout_s, partial(_end_hang, folder, options),
             partial(_end_failed, board),
         )  # fmt: skip
 
@@ -207,7 +213,6 @@ def _measure_on(
         load_network(part.launch, part.group, board, guard)
         return
     observer = open_observer(part.measuring, environment.location, monitor)
-    crowded = hosts.count(host) > environment.cores_per_host[host]
     with guard() as watchdog:
         failed = run_sweep(
             part.measuring, cases, protocol, environment, options.output, launch, show, board,
@@ -276,11 +281,9 @@ def _open_board(world: Any, folder: Path, *, far: bool) -> Board:
         ) from error
 
 
-def _end_hang(folder: Path, options: Options) -> None:
+def _end_hang(folder: Path, options: Options, seconds: float) -> None:
     """Say who has not arrived and end the job, whatever MPI is doing; the file is safe."""
-    click.echo(
-        f"collcast: nothing moved for {options.timeout_s:g} s; finished cases are kept", err=True
-    )
+    click.echo(f"collcast: nothing moved for {seconds:g} s; finished cases are kept", err=True)
     for line in describe_board(read_board(folder), silent_s=options.timeout_s / 2):
         click.echo(f"  {line}", err=True)
     os._exit(HUNG)

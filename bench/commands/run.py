@@ -19,6 +19,7 @@ from ..protocol import MODES, SYNCHRONISATIONS
 from .choices import parse_algorithms, read_design
 from .gpu_options import gpu_options
 from .options import BATCH, BUDGET, NOISE_BUDGET, WITH_RESUME, Options, build_options
+from .unused import PRECISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,7 +130,7 @@ def _names() -> str:
 @click.option(
     "--precision",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.01,
+    default=PRECISION,
     show_default=True,
     help="Sample until the median's 95 % interval is this narrow (half-width over median).",
 )
@@ -208,7 +209,7 @@ def _take_design(ctx: click.Context) -> dict[str, Any]:
 
 def _resumed(ctx: click.Context) -> Options:
     """The options with which a file began, measuring only what it misses."""
-    from ..resume import recorded_command
+    from ..resume import recorded_command, recorded_ranks
     from ..store import read_campaign
 
     for name in ctx.params:
@@ -218,11 +219,13 @@ def _resumed(ctx: click.Context) -> Options:
                 f"resume: found {name} beside --resume, expected what the file recorded"
             )
     path = ctx.params["resume"]
-    command = recorded_command(read_campaign(path), path)
+    campaign = read_campaign(path)
+    command = recorded_command(campaign, path)
     beginning = run.make_context("run", list(command))
     if beginning.params["design"]:
         _take_design(beginning)
     began = beginning.params
     own = {name: ctx.params[name] for name in WITH_RESUME}
-    changed = {"output": path, "append": False, "force": False}
+    ranks = began["ranks"] or recorded_ranks(campaign)
+    changed = {"output": path, "append": False, "force": False, "ranks": ranks}
     return replace(build_options({**began, **own, **changed}), resume=True)

@@ -11,10 +11,10 @@ import ctypes
 import os
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import MeasurementError, TransportError
+from ..host import mapped_library
 from ..stub import stub_path
 from .library import NcclLibrary, UniqueId
 
@@ -166,8 +166,10 @@ class Nccl4pyProvider:
         import nccl.core
 
         self._core = nccl.core
-        path = nccl.core.get_version().libnccl.path
-        self.library = NcclLibrary(str(path))
+        found = nccl.core.get_version().libnccl
+        if found is None:
+            raise TransportError("found no libnccl")
+        self.library = NcclLibrary(str(found.path))
         self.library.address("ncclCommInitRankScalable")
 
     def make_id(self) -> bytes:
@@ -202,7 +204,10 @@ class CupyProvider:
 
         self._nccl = cupy.cuda.nccl
         self._nccl.get_version()
-        self.library = NcclLibrary(_mapped("libnccl.so"))
+        path = mapped_library("libnccl.so")
+        if not path:
+            raise TransportError("found no libnccl.so in this process")
+        self.library = NcclLibrary(path)
 
     def make_id(self) -> Any:
         """Return a new unique id: bytes, or in older versions a tuple of signed characters."""
@@ -255,12 +260,3 @@ class CtypesProvider:
             return self._joined(int(made.value or 0))
 
         return Joined(pointer, end, split)
-
-
-def _mapped(name: str) -> str:
-    """The path of a library that is mapped into this process."""
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
-        path = line.rpartition(" ")[2]
-        if Path(path).name.startswith(name):
-            return path
-    raise TransportError(f"nccl: found no {name} in this process, expected the one that CuPy uses")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from ..sample import Measurement, Sample
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Keeper", "StoredSample"]
 
 _KEPT_BYTES = 1 << 28  # 256 MiB: ordinary campaigns whole, and far below what a login node has
+_SAMPLES = ("sample", "warmup", "verified")
 
 
 class StoredSample(Sample):
@@ -78,16 +79,26 @@ class Keeper:
 
     def keep(self, measurement: Measurement, number: int) -> Measurement:
         """Return the case of that number as it is, or with samples that stay in the file."""
-        pair = measurement.sample, measurement.warmup
-        self._left_bytes -= sum(one.start_ns.nbytes + one.stop_ns.nbytes for one in pair)
+        held = {name: getattr(measurement, name) for name in _SAMPLES}
+        held = {name: sample for name, sample in held.items() if sample is not None}
+        self._left_bytes -= sum(map(_stamps_bytes, held.values()))
         if self._left_bytes >= 0:
             return measurement
-        path, identity = self._path, self._identity
-        return replace(
-            measurement,
-            sample=StoredSample(pair[0], lambda: _read_case(path, identity, number).sample),
-            warmup=StoredSample(pair[1], lambda: _read_case(path, identity, number).warmup),
-        )
+        load = partial(_read_sample, self._path, self._identity, number)
+        stored: dict[str, Any] = {
+            name: StoredSample(sample, partial(load, name)) for name, sample in held.items()
+        }
+        return replace(measurement, **stored)
+
+
+def _stamps_bytes(sample: Sample) -> int:
+    arrays = sample.start_ns, sample.stop_ns, sample.device_ns
+    return sum(array.nbytes for array in arrays if array is not None)
+
+
+def _read_sample(path: Path, identity: bytes, number: int, name: str) -> Sample:
+    found: Sample = getattr(_read_case(path, identity, number), name)
+    return found
 
 
 @lru_cache(maxsize=1)  # starts, stops and warm-up of one case are mostly asked for together

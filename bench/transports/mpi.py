@@ -103,7 +103,8 @@ class MpiTransport(Transport):
         datatype, operation = self._typed(case)
         if case.algorithm != NATIVE:
             return self._point_to_point.operation(case, buffers, datatype, operation)
-        name, arguments = _CALLS[case.collective]
+        ring_in_place = case.collective == "send_recv" and buffers.in_place
+        name, arguments = _CALLS["send_recv in_place" if ring_in_place else case.collective]
         function, count, datatype = self._counted(name, case)
         words = {
             "send": pointer_of(buffers.send),
@@ -122,9 +123,6 @@ class MpiTransport(Transport):
         if case.collective == "broadcast":
             root = self._communicator.rank == case.root and not buffers.in_place
             words["buffer"] = words["send" if root else "receive"]
-        if case.collective == "send_recv" and buffers.in_place:
-            name, arguments = _CALLS["send_recv in_place"]
-            function = needed_address(name)
         return (Step(function, tuple(words[word] for word in arguments.split()), "timed"),)
 
     def describe(self, code: int, function: int = 0) -> str:

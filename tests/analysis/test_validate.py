@@ -68,6 +68,19 @@ def test_a_formula_is_forecast_better_than_by_any_baseline(rows):
         assert own.winkler_90 < found.score(name).winkler_90
 
 
+def test_cells_in_common_are_those_that_every_method_forecasts(rows):
+    """One cell taken from a baseline leaves all tables of the page."""
+    found = validate(rows)
+    (held,) = found.held
+    gaps = {name: times.copy() for name, times in held.times_s.items()}
+    gaps["power_law"][0] = np.nan
+    common = replace(found, held=(replace(held, times_s=gaps),)).in_common()
+    (left,) = common.held
+    assert np.array_equal(left.true_s, held.true_s[1:])
+    assert len(left.statuses) == len(left.true_s)
+    assert {common.score(method).cells for method in held.times_s} == {len(held.true_s) - 1}
+
+
 def test_processes_give_the_same_bit_for_bit(rows):
     other = Dataset(tuple(replace(row, key=replace(row.key, system="other")) for row in rows))
     both = Dataset(rows.rows + other.rows)

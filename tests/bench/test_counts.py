@@ -93,7 +93,7 @@ def test_a_file_that_is_no_matrix_is_one_line(matrix: Path, text: str, message: 
         counts_of(uneven(parse_counts(str(matrix), 0), 60), 3)
 
 
-@pytest.mark.parametrize("text", ["zipf", "zipf:-1", "zipf:x", "no/such/file", ""])
+@pytest.mark.parametrize("text", ["zipf", "zipf:-1", "zipf:x", "no/such/file", "", "x" * 300])
 def test_what_is_no_counts_is_one_line(text: str) -> None:
     with pytest.raises(CaseError, match=f"counts: found '{text}', expected uniform, zipf"):
         parse_counts(text, 0)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from collcast.bench import doctor
 from collcast.bench.cli import main
-from collcast.bench.doctor import files, limits, machine, mpi
+from collcast.bench.doctor import files, gpu, limits, machine, mpi
 from collcast.bench.doctor.check import Check
 from collcast.bench.errors import CaseError
 
@@ -42,6 +43,16 @@ def test_all_is_well():
     assert set(found) == {"mpi world", "mpi library", "thread level", "binding"}
     assert "libmpi.so.40" in found["mpi library"].detail
     assert "openmpi" in found["mpi library"].detail
+
+
+def test_a_binding_of_nccl_without_the_library_says_so(monkeypatch):
+    whole, core = ModuleType("nccl"), ModuleType("nccl.core")
+    whole.core, core.get_version = core, lambda: SimpleNamespace(libnccl=None)
+    for module in (whole, core):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    check = gpu._check_nccl()
+    assert "found none (nccl4py: found no libnccl; cupy: " in check.detail
 
 
 def test_the_launcher_of_another_mpi_is_a_failure():

@@ -136,6 +136,19 @@ def test_a_size_without_room_is_recorded_and_the_others_are_measured(
     }
 
 
+def test_a_pair_without_room_is_recorded_on_its_two_ranks(
+    shell: Any, gpu_stub: Path, tmp_path: Path
+) -> None:
+    arguments = "ping_pong all_reduce --ranks 3 --ranks-per-gpu 3 --sizes 4K,4M --transport mpi"
+    done = run(shell, gpu_stub, arguments, STUB_MEMORY_BYTES=str(ROOM + 3_000_000))
+    assert done.returncode == 0, done.stderr
+    campaign = read_campaign(tmp_path / "run.h5")
+    assert {(m.case.collective, m.ranks) for m in campaign.failed} == {
+        ("ping_pong", 2), ("all_reduce", 3),
+    }  # fmt: skip
+    assert sorted(m.case.message_bytes for m in campaign.measurements) == [4096, 4096]
+
+
 def test_a_size_that_cannot_be_pinned_is_recorded(
     shell: Any, gpu_stub: Path, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from collcast.bench.resume import (
     command_line,
     missing_cases,
     recorded_command,
+    recorded_ranks,
 )
 from collcast.bench.sample import Campaign, Launch, Measurement, Sample
 from collcast.bench.store import read_campaign, write_campaign
@@ -64,6 +65,23 @@ def test_another_protocol_is_refused() -> None:
         EnvironmentMismatchError, match=r"protocol\.repetitions: found 100 in launch 0, expected 7"
     ):
         missing_cases(campaign([[8]]), cases, 2, 1, Protocol(repetitions=7), {})
+
+
+def test_launches_added_by_another_command_may_have_another_protocol() -> None:
+    """They count for nothing, whether they measured what is asked for or something else."""
+    found = campaign([[8], [16, 32]])
+    changes = {"command": (*COMMAND, "--append"), "cpu": "EPYC", "ranks": 2}
+    other = Launch(number=1, protocol=Protocol(repetitions=7), environment=Environment(**changes))
+    assert missing(replace(found, launches=(found.launches[0], other))) == [16, 32, 64]
+
+
+def test_the_ranks_are_those_on_which_the_command_measured() -> None:
+    found = campaign([[8], [8]])
+    other = replace(found.launches[1].environment, ranks=4)
+    launches = [replace(found.launches[1], environment=other)]
+    assert recorded_ranks(replace(found, launches=(found.launches[0], *launches))) == (2, 4)
+    launches = [replace(launches[0], environment=replace(other, command=(*COMMAND, "--append")))]
+    assert recorded_ranks(replace(found, launches=(found.launches[0], *launches))) == (2,)
 
 
 @pytest.mark.parametrize(
@@ -125,13 +143,65 @@ def test_other_options_beside_resume_are_refused(shell: Any) -> None:
     assert "none.h5" in done.stderr
 
 
-def test_a_recorded_topology_is_found_from_any_folder(tmp_path, monkeypatch):
+def test_recorded_files_are_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for words, at in ((["--topology", "t.csv"], 1), (["--topology=t.csv"], 0)):
-        monkeypatch.setattr(sys, "argv", ["collcast", "run", "all_reduce", *words])
-        found = command_line()
-        assert found[:3] == ("collcast", "run", "all_reduce")
-        assert found[3 + at].endswith(str(tmp_path / "t.csv"))
+    for option in ("--topology", "--design", "--counts", "--skew"):
+        for words, at in (([option, "t.csv"], 1), ([f"{option}=t.csv"], 0)):
+            monkeypatch.setattr(sys, "argv", ["collcast", "run", "all_reduce", *words])
+            found = command_line()
+            assert found[:3] == ("collcast", "run", "all_reduce")
+            assert found[3 + at].endswith(str(tmp_path / "t.csv"))
+    patterns = ["--counts", "zipf:1.2", "--skew=uniform:50us", "--counts=uniform", "--skew", ""]
+    monkeypatch.setattr(sys, "argv", ["collcast", "run", *patterns])
+    assert command_line()[2:] == tuple(patterns)
+
+
+def test_a_matrix_of_counts_is_found_from_another_folder(shell: Any, tmp_path: Path) -> None:
+    (tmp_path / "m.txt").write_text("1 2\n3 4\n")
+    command = "collcast run all_to_allv --ranks 2 --sizes 80,160 --counts m.txt"
+    assert shell(f"{command} --repetitions 3 --warmup 1 -o run.h5").returncode == 0
+    whole = read_campaign(tmp_path / "run.h5")
+    cut = replace(whole, measurements=whole.measurements[:1])
+    write_campaign(tmp_path / "run.h5", cut)
+    (tmp_path / "elsewhere").mkdir()
+    done = shell("env -C elsewhere collcast run --resume ../run.h5")
+    assert done.returncode == 0, done.stderr
+    found = read_campaign(tmp_path / "run.h5").measurements
+    assert Counter(m.case for m in found) == Counter(m.case for m in whole.measurements)
+
+
+@pytest.mark.parametrize(("launcher", "more"), [("mpirun -n 2 ", "mpirun -n 3 "), ("", "")])
+def test_nothing_is_measured_that_was_not_asked_for(
+    shell: Any, tmp_path: Path, launcher: str, more: str
+) -> None:
+    """Without --ranks these are the launch's under mpirun, else powers of two up to the cores."""
+    command = f"{launcher}collcast run barrier --repetitions 3 --warmup 1 -o run.h5"
+    assert shell(command).returncode == 0
+    ranks = Counter(m.ranks for m in read_campaign(tmp_path / "run.h5").measurements)
+    assert ranks[2] == 1
+    for again in ("", more):
+        done = shell(f"{again}collcast run --resume run.h5")
+        assert done.returncode == 0, done.stderr
+        assert Counter(m.ranks for m in read_campaign(tmp_path / "run.h5").measurements) == ranks
+    whole = read_campaign(tmp_path / "run.h5")
+    if not launcher:  # numbers that were not begun are known all the same
+        first = Campaign(launches=whole.launches[:1], measurements=whole.measurements[:1])
+        write_campaign(tmp_path / "run.h5", first)
+        assert shell("collcast run --resume run.h5").returncode == 0
+        assert Counter(m.ranks for m in read_campaign(tmp_path / "run.h5").measurements) == ranks
+
+
+def test_a_file_with_launches_of_another_protocol_is_resumed(shell: Any, tmp_path: Path) -> None:
+    command = "collcast run all_reduce --ranks 2 --sizes 8,64 --repetitions 3 --warmup 1 -o run.h5"
+    assert shell(command).returncode == 0
+    whole = read_campaign(tmp_path / "run.h5")
+    write_campaign(tmp_path / "run.h5", replace(whole, measurements=whole.measurements[:1]))
+    assert shell(f"{command} --append --protocol throughput").returncode == 0
+    done = shell("collcast run --resume run.h5")
+    assert done.returncode == 0, done.stderr
+    found = read_campaign(tmp_path / "run.h5")
+    modes = Counter(found.launch_of(m).protocol.mode for m in found.measurements)
+    assert modes == {"latency": 2, "throughput": 2}
 
 
 def test_a_recorded_name_is_text(monkeypatch):

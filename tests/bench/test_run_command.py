@@ -30,7 +30,7 @@ def only_line(done: Any) -> str:
 
 
 def test_one_launch_per_number_of_ranks(shell: Callable[..., Any], tmp_path: Path) -> None:
-    done = shell(f"collcast run all_reduce all_to_all --ranks 1,2,3 {QUICK} -o run.h5")
+    done = shell(f"collcast run all_reduce all_to_all --ranks 1,2,2,3,1 {QUICK} -o run.h5")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.h5"]
     campaign = read_campaign(tmp_path / "run.h5")
@@ -96,7 +96,18 @@ def test_the_protocol_is_what_was_asked_for(
             "protocol.verify_share: found 0.1",
         ),
         ("all_reduce --ranks-per-gpu 2 -o a.h5", "ranks_per_gpu: found 2 on host memory"),
-        ("all_reduce --share 0.25 -o a.h5", "share: found 0.25 without --aggressor"),
+        ("all_reduce --share 0.25 -o a.h5", "share: found 0.25 without --aggressor, expected both"),
+        ("pairs --pair 0,1 -o a.h5", "pair: found 0,1 without ping_pong, unidirectional, bidir"),
+        ("ping_pong --pair-rounds -o a.h5", "pair-rounds: found it without pairs, expected both"),
+        ("barrier --allow-change -o a.h5", "allow-change: found it without --resume"),
+        ("barrier --repetitions 5 --budget 3s -o a.h5", "budget: found 3s beside --repetitions"),
+        ("barrier --repetitions 5 --precision 0.5 -o a.h5", "precision: found 0.5 beside --rep"),
+        ("noise --skew uniform:50us -o a.h5", "skew: found uniform:50us beside noise, expected"),
+        ("noise noise --sync window -o a.h5", "sync: found window beside noise"),
+        ("noise --protocol throughput -o a.h5", "protocol: found throughput beside noise"),
+        ("noise --batch 7 -o a.h5", "batch: found 7 beside noise"),
+        ("noise --verify 0.5 -o a.h5", "verify: found 0.5 beside noise"),
+        ("noise --precision 0.5 -o a.h5", "precision: found 0.5 beside noise"),
         ("all_reduce", "Missing option '-o'"),
         ("-o a.h5", "Missing argument 'COLLECTIVE...'"),
         ("all_reduce -o none/a.h5", "none is no directory"),
@@ -118,12 +129,14 @@ def test_mistakes_get_one_line_and_status_2(
         ("all_reduce --dtype float7 -o a.h5", "'float7' is not one of 'int8'"),
         ("all_reduce -o none/a.h5", "none is no directory"),
         ("all_reduce --topology none.csv -o a.h5", "No such file"),
+        ("all_reduce --topology ../others.csv -o a.h5", "others.csv: found none of the hosts"),
         ("all_reduce --memory device -o a.h5", "memory: found no CUDA device"),
     ],
 )
 def test_under_mpirun_one_rank_says_it(
     shell: Any, tmp_path: Path, arguments: str, message: str
 ) -> None:
+    (tmp_path.parent / "others.csv").write_text("host,leaf\nanother-one,l1\n")
     done = shell(f"mpirun -n 2 collcast run {arguments}")
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert message in only_line(done)
@@ -148,6 +161,24 @@ def test_other_ranks_than_the_launch_has_are_refused(shell: Any) -> None:
     assert "ranks: found 2 ranks under this mpirun, expected --ranks 4" in only_line(done)
 
 
+@pytest.mark.parametrize("launcher", ["", "mpirun -n 2 "])
+def test_counts_of_a_file_are_those_of_the_launch(
+    shell: Any, tmp_path: Path, launcher: str
+) -> None:
+    """A rank learns the launch's size from MPI only; the matrix is checked once it has."""
+    (tmp_path / "m.txt").write_text("1 2\n3 4\n")
+    ranks = "" if launcher else "--ranks 2"
+    command = f"{launcher}collcast run all_to_allv {QUICK} --sizes 80 --counts m.txt"
+    done = shell(f"{command} {ranks} -o run.h5")
+    assert done.returncode == 0, done.stderr
+    (found,) = read_campaign(tmp_path / "run.h5").measurements
+    assert (found.ranks, found.wrong, found.busiest_bytes) == (2, 0, 48)
+    (tmp_path / "m.txt").write_text("1 2 3\n4 5 6\n7 8 9\n")
+    done = shell(f"{command} {ranks} -o other.h5")
+    assert done.returncode == 2
+    assert "m.txt: found 3 lines of 3 numbers, expected 2 of 2" in only_line(done)
+
+
 @pytest.mark.parametrize("rank_map", ["block", "round-robin"])
 def test_several_numbers_of_ranks_under_one_mpirun(
     shell: Any, tmp_path: Path, rank_map: str
@@ -163,6 +194,26 @@ def test_several_numbers_of_ranks_under_one_mpirun(
     assert [launch.environment.ranks for launch in campaign.launches] == [1, 2, 4]
     assert sorted(m.ranks for m in campaign.measurements) == [1] * 4 + [2] * 4 + [4] * 4
     assert {m.wrong for m in campaign.measurements} == {0}
+
+
+def test_a_pair_on_a_crowded_host_says_so(shell: Any, tmp_path: Path) -> None:
+    """The others sleep, and yet a message takes ten times as long."""
+    crowd = max(len(os.sched_getaffinity(0)) + 1, 3)
+    done = shell(f"collcast run ping_pong --ranks {crowd} {QUICK} -o run.h5")
+    assert done.returncode == 0, done.stderr
+    labels = {found.labels for found in read_campaign(tmp_path / "run.h5").measurements}
+    assert labels == {("oversubscribed",)}
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_ranks_that_sleep_on_cores_of_their_own_crowd_nobody(shell: Any, tmp_path: Path) -> None:
+    """Where mpirun binds them, those that take part may use fewer cores than the host has."""
+    done = shell(
+        f"mpirun -n 2 --bind-to core collcast run all_reduce --ranks 1,2 {QUICK} --quiet -o run.h5"
+    )
+    assert done.returncode == 0, done.stderr
+    measured = read_campaign(tmp_path / "run.h5").measurements
+    assert {(m.ranks, m.labels) for m in measured} == {(1, ("copy",)), (2, ())}
 
 
 def test_many_worlds_of_one_rank_are_noticed(shell: Any, tmp_path: Path) -> None:
@@ -185,10 +236,29 @@ def test_an_existing_file_is_kept_unless_forced_or_appended(shell: Any, tmp_path
         assert done.returncode == 2
         assert "run.h5 exists; give --force" in only_line(done)
     assert (tmp_path / "run.h5").read_bytes() == before
+    done = shell(f"{command} --append --force")
+    assert done.returncode == 2
+    assert "force: found --append beside it, expected one of the two" in only_line(done)
+    assert (tmp_path / "run.h5").read_bytes() == before
     assert shell(f"{command} --append").returncode == 0
     assert len(read_campaign(tmp_path / "run.h5").launches) == 2
     assert shell(f"{command} --force").returncode == 0
     assert len(read_campaign(tmp_path / "run.h5").launches) == 1
+
+
+def test_under_mpirun_a_number_of_ranks_without_cases_is_no_launch(
+    shell: Any, tmp_path: Path
+) -> None:
+    """The first launch that measures is the one that replaces the file."""
+    command = f"mpirun -n 2 collcast run ping_pong --ranks 1,2 {QUICK} -o run.h5 --quiet"
+    for options in ("", " --force"):
+        assert shell(command + options).returncode == 0
+        campaign = read_campaign(tmp_path / "run.h5")
+        assert [launch.number for launch in campaign.launches] == [0]
+        assert len(campaign.measurements) == 4
+    done = shell(f"mpirun -n 1 collcast run ping_pong {QUICK} -o alone.h5")
+    assert done.returncode == 2
+    assert "ranks: found 1 for ping_pong, expected at least 2" in only_line(done)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

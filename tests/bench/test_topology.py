@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collcast.bench.errors import EnvironmentMismatchError
-from collcast.bench.topology import Place, place_of, read_topology
+from collcast.bench.topology import Place, expect_hosts, place_of, read_topology
 
 
 def test_a_file_wins_over_variables(tmp_path: Path) -> None:
@@ -35,3 +35,10 @@ def test_other_columns_are_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentMismatchError, match="No such file"):
         read_topology(tmp_path / "none.csv")
+
+
+def test_a_file_about_other_hosts_is_refused() -> None:
+    places = {"n1": Place(leaf="l1")}
+    expect_hosts(places, {"n1", "n2"}, Path("t.csv"))
+    with pytest.raises(EnvironmentMismatchError, match=r"t\.csv: found none of the hosts a, b, ex"):
+        expect_hosts(places, {"b", "a"}, Path("t.csv"))

@@ -55,14 +55,14 @@ def test_ranges_are_inclusive_and_lists_keep_their_order(text: str, sizes: tuple
 @pytest.mark.parametrize(
     "text",
     ["", "8:", ":8", "16:8", "8:64:4", "8:64:x1", "8:64:x", "0:8", "8,8", "-8", "1.5K", "8:64:x2:3",
-     "9" * 30, "²", "٣"],
+     "9" * 30, "9" * 5000, "²", "٣"],
 )  # fmt: skip
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(UnitError):
         parse_sizes(text)
 
 
-@pytest.mark.parametrize("text", ["", "5", "us", "5 h", "-1s", "1e-3s"])
+@pytest.mark.parametrize("text", ["", "5", "us", "5 h", "-1s", "1e-3s", "9" * 400 + "s"])
 def test_times_need_a_unit(text: str) -> None:
     with pytest.raises(UnitError, match="expected"):
         parse_seconds(text)

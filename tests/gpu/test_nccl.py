@@ -73,3 +73,32 @@ def test_the_doctor_names_library_and_canary(shell: Any) -> None:
     states = {check["name"]: check for check in found["checks"]}
     assert states["nccl"]["state"] == "ok"
     assert states["gpu-aware mpi"]["detail"] != "not tried: no device"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "operation"),
+    [
+        ("int8", "max"), ("uint8", "min"), ("int32", "prod"), ("int64", "sum"),
+        ("float16", "avg"), ("bfloat16", "sum"), ("float32", "avg"), ("float64", "prod"),
+        ("float8_e4m3", "sum"), ("float8_e5m2", "max"),
+    ],
+)  # fmt: skip
+def test_every_dtype_and_operation_is_right(
+    shell: Any, tmp_path: Any, dtype: str, operation: str
+) -> None:
+    cases = f"all_reduce reduce_scatter --dtype {dtype} --operation {operation} --sizes 64,64K"
+    run(shell, f"{cases} --transport nccl", 2)
+    assert {m.wrong for m in read_campaign(tmp_path / "run.h5").measurements} == {0}
+
+
+def test_uneven_counts_are_right(shell: Any, tmp_path: Any) -> None:
+    run(shell, "all_to_allv --counts zipf:1.2 --sizes 64,1M --transport nccl", 2)
+    assert {m.wrong for m in read_campaign(tmp_path / "run.h5").measurements} == {0}
+
+
+def test_a_size_without_room_is_recorded_and_the_sweep_goes_on(shell: Any, tmp_path: Any) -> None:
+    run(shell, "all_reduce --sizes 1M,512G --transport nccl", 1)
+    campaign = read_campaign(tmp_path / "run.h5")
+    (measured,), (failed,) = campaign.measurements, campaign.failed
+    assert (measured.case.message_bytes, measured.wrong) == (1 << 20, 0)
+    assert f"no device memory for 2 x {512 << 30} B" in failed.failure

@@ -112,12 +112,13 @@ def test_groups_measure_at_once(world: Any, tmp_path: Path, ranks: int) -> None:
 def test_a_wrong_element_is_charged_to_its_group(world: Any, session: Any) -> None:
     """The last rank's output is damaged: only the last group is wrong."""
     from collcast.bench.measure import measure_groups
+    from collcast.bench.transports import Transport, open_transport
     from collcast.native import BUILTINS, Step
 
     alone = world.Split(world.rank, 0)
     made = session()
 
-    class Faulty:
+    class Faulty(Transport):
         name = "mpi"
 
         def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
@@ -129,13 +130,13 @@ def test_a_wrong_element_is_charged_to_its_group(world: Any, session: Any) -> No
         def describe(self, code: int) -> str:
             return ""
 
-    from collcast.bench.transports import open_transport
-
     made = replace(made, communicator=alone, together=world)
     made = replace(made, transports={"mpi": open_transport("mpi", alone)})
     case = Case(collective="all_reduce", message_bytes=64, dtype="int64")
     found = measure_groups(case, replace(made, transports={"mpi": Faulty()}))
     assert [one.wrong for one in found] == ([0] * (world.size - 1) + [2] if world.rank == 0 else [])
+    where = [None] * (world.size - 1) + [world.size - 1]  # the launch's rank, not its group's
+    assert [one.first_wrong_rank for one in found] == (where if world.rank == 0 else [])
     alone.Free()
 
 

@@ -17,6 +17,7 @@ from collcast.bench.errors import CaseError, MeasurementError, TransportError
 from collcast.bench.measure import measure
 from collcast.bench.mpi import address_of, load_mpi
 from collcast.bench.support import reducible
+from collcast.bench.transports import Transport
 from collcast.bench.transports import mpi as mpi_transport
 from collcast.native import BUILTINS, Step, run
 
@@ -128,7 +129,7 @@ def test_doing_nothing_is_wrong(world: Any, session: Any, collective: str, place
     assert wrong > 8 * (world.size - 1)
 
 
-class _Idle:
+class _Idle(Transport):
     name = "mpi"
 
     def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
@@ -188,7 +189,7 @@ def test_window_starts_are_common(world: Any, session: Any) -> None:
         assert np.median(start.max(axis=1) - start.min(axis=1)) < 20_000_000
 
 
-class _Faulty:
+class _Faulty(Transport):
     """A transport whose rank 0 damages one byte of its output after every operation."""
 
     def __init__(self, real: Any, rank: int) -> None:
@@ -279,6 +280,19 @@ def test_large_counts_use_the_large_function_or_a_derived_type_or_refuse(
     else:
         with pytest.raises(TransportError, match="at most 100"):
             measure(reduction, session())
+
+
+def test_a_large_count_in_place_goes_to_the_large_function(
+    world: Any, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether this MPI has one or not: an int function would take the lower half of the count."""
+    monkeypatch.setattr(mpi_transport, "_INT_MAX", 100)
+    monkeypatch.setattr(mpi_transport, "address_of", lambda name: 7 if "replace" in name else 1)
+    case = Case(collective="send_recv", message_bytes=404, placement="in_place")
+    made = session()
+    buffers = made.pool.buffers(case, world.rank, world.size)
+    (step,) = made.transports["mpi"].operation(case, buffers)
+    assert (step.function, step.arguments[1]) == (7, 101)
 
 
 def test_a_count_that_no_type_can_carry_is_refused(

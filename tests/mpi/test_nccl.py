@@ -17,6 +17,7 @@ from collcast.bench.errors import MeasurementError, TransportError
 from collcast.bench.measure import measure
 from collcast.bench.mpi import load_mpi
 from collcast.bench.support import refusal
+from collcast.bench.transports import Transport
 from collcast.bench.transports.nccl import NcclTransport
 from collcast.native import BUILTINS, Step
 
@@ -180,7 +181,7 @@ def test_the_device_s_time_lies_within_the_host_s_behind_a_gate(
     assert sample.seconds("device") == pytest.approx(sample.device_ns.max(axis=1) * 1e-9)
 
 
-class _Changed:
+class _Changed(Transport):
     """The transport with its steps changed."""
 
     name = "nccl"

@@ -89,7 +89,7 @@ def test_a_binding_makes_splits_and_ends_communicators(
     world: Any, gpu_stub: Any, stub_session: Any, stub_log: Any, monkeypatch: pytest.MonkeyPatch,
     name: str, together: bool,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(module, "_mapped", lambda _: str(gpu_stub))
+    monkeypatch.setattr(module, "mapped_library", lambda _: str(gpu_stub))
     real = module.CtypesProvider(str(gpu_stub))
     group = world.Split(world.rank if together else 0, world.rank)
     session = stub_session(communicator=group)

@@ -31,7 +31,7 @@ def test_every_element_arrives(
     root, peer = pair_of(world)
     size = elements * BYTES_PER_ELEMENT[dtype]
     case = Case(collective=collective, message_bytes=size, dtype=dtype, root=root, peer=peer)
-    found = measure_pairs([case], session(1 << 21, mode=mode, batch=batch), ())
+    found = measure_pairs([case], session(1 << 21, mode=mode, batch=batch))
     assert len(found) == (world.rank == 0)
     for measurement in found:
         assert measurement.wrong == 0
@@ -48,7 +48,7 @@ def test_doing_nothing_is_wrong(
     nothing = (Step(BUILTINS["nothing"], (), "timed"),)
     monkeypatch.setattr(pair_transport.PairTransport, "operation", lambda *_: nothing)
     case = Case(collective=collective, message_bytes=4096, root=root, peer=peer)
-    for measurement in measure_pairs([case], session(), ()):
+    for measurement in measure_pairs([case], session()):
         receivers = 1 if collective == "unidirectional" else 2
         assert measurement.wrong == 2 * 1024 * receivers  # before and after the timed loop
 
@@ -68,20 +68,41 @@ def test_a_latency_is_half_the_round_trip(
 
     monkeypatch.setattr(pair_transport.PairTransport, "operation", resting)
     case = Case(collective="ping_pong", message_bytes=64, root=root, peer=peer)
-    for measurement in measure_pairs([case], session(repetitions=50), ()):
+    for measurement in measure_pairs([case], session(repetitions=50)):
         fastest_s = measurement.sample.seconds("local_max").min()
         assert 150e-6 < fastest_s < 250e-6
+
+
+def test_a_verified_round_trip_is_two_messages_as_a_timed_one_is(world: Any, session: Any) -> None:
+    root, peer = pair_of(world)
+    case = Case(collective="ping_pong", message_bytes=64, root=root, peer=peer)
+    for measurement in measure_pairs([case], session(verify_share=1.0)):
+        assert measurement.verified.repetitions == 5
+        assert measurement.verified.batch == measurement.sample.batch == 2
 
 
 def test_a_window_takes_the_time_of_its_messages(world: Any, session: Any) -> None:
     """A batch of 16 large messages has 16 messages' time between its stamps, not one's."""
     root, peer = pair_of(world)
     case = Case(collective="unidirectional", message_bytes=1 << 20, root=root, peer=peer)
-    one = measure_pairs([case], session(1 << 20, repetitions=10), ())
-    many = measure_pairs([case], session(1 << 20, mode="throughput", batch=16, repetitions=10), ())
+    one = measure_pairs([case], session(1 << 20, repetitions=10))
+    many = measure_pairs([case], session(1 << 20, mode="throughput", batch=16, repetitions=10))
     for single, window in zip(one, many, strict=True):
         span_s = 16 * np.median(window.sample.seconds("local_max"))
         assert span_s > 3 * np.min(single.sample.seconds("local_max"))
+
+
+def test_labels_of_a_launch_hold_for_its_pairs(world: Any, session: Any) -> None:
+    """Ranks that crowd a host slow a pair down while they sleep; other pairs are a label more."""
+    root, peer = pair_of(world)
+    made = replace(session(), labels=("oversubscribed",))
+    case = Case(collective="ping_pong", message_bytes=8, root=root, peer=peer)
+    labels = [{m.labels for m in measure_pairs([case], made)}]
+    cases = [replace(case, root=i, peer=i + 1) for i in range(0, world.size - 1, 2)]
+    labels.append({m.labels for m in measure_pairs(cases, made)})
+    more = ("pair_rounds",) if world.size > 3 else ()  # else there is no other pair
+    if world.rank == 0:
+        assert labels == [{("oversubscribed",)}, {("oversubscribed", *more)}]
 
 
 @pytest.mark.parametrize("together", [False, True])
@@ -92,7 +113,7 @@ def test_every_pair_is_measured_once(world: Any, session: Any, together: bool) -
     ]
     found = []
     for members in rounds_of(cases, world.size, together=together):
-        found += measure_pairs(members, session(), ("pair_rounds",) if together else ())
+        found += measure_pairs(members, session())
     if world.rank == 0:
         assert [m.case for m in found if m.wrong == 0] != [] or world.size == 1
         assert sorted((m.case.root, m.case.peer) for m in found) == [
@@ -116,5 +137,5 @@ def test_windows_start_both(world: Any, session: Any) -> None:
     root, peer = pair_of(world)
     case = Case(collective="ping_pong", message_bytes=8, root=root, peer=peer)
     made = replace(session(), protocol=replace(session().protocol, synchronisation="window"))
-    for measurement in measure_pairs([case], made, ()):
+    for measurement in measure_pairs([case], made):
         assert measurement.wrong == 0

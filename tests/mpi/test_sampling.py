@@ -11,8 +11,9 @@ import pytest
 from collcast.bench import clock as clock_module
 from collcast.bench import sampling as sampling_module
 from collcast.bench.case import Case
-from collcast.bench.clock import CommonClock
+from collcast.bench.clock import CommonClock, Fix
 from collcast.bench.measure import measure
+from collcast.bench.transports import Transport
 from collcast.native import BUILTINS, Step
 
 SMALL = Case(collective="all_reduce", message_bytes=8)
@@ -45,7 +46,7 @@ def test_stored_stamps_are_those_of_the_common_clock(world: Any, session: Any) -
         assert np.median(spread_ns) <= local_ns + measurement.clock_error_ns
 
 
-class _LateNowAndThen:
+class _LateNowAndThen(Transport):
     """A transport on whose last rank every tenth operation takes 3 ms more."""
 
     name = "mpi"
@@ -79,7 +80,7 @@ def test_samples_of_missed_windows_are_dropped_and_counted(world: Any, session: 
 def test_warm_up_lasts_until_it_is_steady(world: Any, session: Any) -> None:
     """A constant duration is steady at the second chunk of ten: one first sample and two chunks."""
 
-    class Constant:
+    class Constant(Transport):
         name = "mpi"
 
         def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
@@ -105,7 +106,7 @@ def test_the_clock_is_looked_after_within_a_long_case(
     monkeypatch.setattr(sampling_module, "_RESYNCHRONISE_NS", 50_000_000)
     monkeypatch.setattr(sampling_module, "_CHUNK_S", 0.05)
 
-    class Slow:
+    class Slow(Transport):
         name = "mpi"
 
         def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
@@ -126,7 +127,7 @@ def test_the_clock_is_looked_after_within_a_long_case(
 def test_a_spent_budget_ends_a_slow_case(world: Any, session: Any) -> None:
     """20 ms an operation and a budget of 100 ms: some samples, not the hundred."""
 
-    class Slow:
+    class Slow(Transport):
         name = "mpi"
 
         def operation(self, case: Case, buffers: Any) -> tuple[Step, ...]:
@@ -152,3 +153,15 @@ def test_fixed_repetitions_are_exactly_as_many(world: Any, session: Any, mode: s
         assert measurement.sample.repetitions == 777
         assert measurement.warmup.repetitions == 13
         assert measurement.stopped_by == "fixed"
+
+
+def test_the_clock_s_error_is_that_of_the_case_and_not_of_the_time_before(
+    world: Any, session: Any
+) -> None:
+    """The fix before this case is 100 s old; the one that the case begins with counts."""
+    clock = CommonClock(world, [f"host{rank}" for rank in range(world.size)])
+    clock.fixes.append(Fix(clock_module.monotonic_ns() - 100 * 10**9, 0.0, 10.0 * world.rank))
+    measurement = measure(SMALL, replace(session(), clock=clock))
+    bounds_ns = world.allgather(clock.error_ns(clock.fixes[1].local_ns + 1))
+    if world.rank == 0:
+        assert measurement.clock_error_ns == 2 * max(bounds_ns) > 0

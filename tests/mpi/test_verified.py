@@ -1,13 +1,19 @@
-"""Verification between the timed operations on the stub's device: every way of timing, no fault."""
+"""Verification between the timed operations: by every way of timing, no fault and no hang."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from collcast.bench.board import Board
 from collcast.bench.case import Case
+from collcast.bench.checker import Checker
 from collcast.bench.measure import measure
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -32,3 +38,22 @@ def test_operations_between_the_timed_ones_are_verified_on_a_device(
         assert measurement.wrong == 0
         assert measurement.sample.repetitions == 8
         assert measurement.verified.repetitions == 4
+
+
+def test_buffers_are_looked_at_between_operations(
+    world: Any, session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There the watchdog waits longer: filling and comparing large buffers is no hang."""
+    states = []
+    board = Board(tmp_path, world.rank)
+    for name in ("prepare", "check"):
+        real = getattr(Checker, name)
+
+        def looking(self: Checker, real: Any = real) -> None:
+            states.append(board.snapshot()[2])
+            real(self)
+
+        monkeypatch.setattr(Checker, name, looking)
+    case = Case(collective="all_reduce", message_bytes=64)
+    measure(case, replace(session(verify_share=1.0), board=board))
+    assert states == [0] * 15  # the first operation, five between, the last one

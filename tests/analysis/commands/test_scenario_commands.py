@@ -88,12 +88,12 @@ def test_pictures(collcast, command, campaign_file):
 
 MISTAKES = {
     "no unit": (("power", "colossus-2", "--supply", "150"), "supply: found '150'"),
-    "no number": (("scenario", "colossus-2", "--gpus", "abc"), "--gpus: found 'abc'"),
-    "no number of a job": (("goodput", "--gpus", "x"), "--gpus: found 'x'"),
+    "no number of GPUs": (("scenario", "colossus-2", "--gpus", "abc"), "--gpus: found 'abc'"),
     "no target": (("plan", "run.h5", "--target", "x", "--budget", "1"), "--target: found 'x'"),
-    "no supply": (("power", "llama3-24k"), "llama3-24k.power.supply: found none"),
     "beyond the fabric": (("goodput", "--gpus", "20000000"), "--gpus: found 20,000,000"),
     "no such fabric": (("scenario", "colossus-9"), "colossus-9"),
+    "no number": (("goodput", "--gpus", "x"), "--gpus: found 'x', expected whole numbers"),
+    "nothing to feed": (("power", "llama3-24k"), "--supply: found none, and none in llama3-24k"),
     "too many": (("scenario", "colossus-2", "--gpus", "2000000"), "--gpus: found 2,000,000"),
     "no network": (("scenario", "this-machine"), "this-machine"),
     "odd radix": (("fabric", "new", "x", "--endpoints", "64", "--ports", "63"), "even"),

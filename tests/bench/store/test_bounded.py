@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,25 @@ def test_what_is_not_kept_reads_the_same(path, plain, monkeypatch):
             assert np.array_equal(one.sample.seconds(statistic), other.sample.seconds(statistic))
     store.consolidate(path)
     assert plain(found) == plain(whole)
+
+
+def test_stamps_of_devices_and_of_verified_operations_count_and_stay_too(
+    tmp_path, make_launch, make_measurement, make_sample, plain, monkeypatch
+):
+    path = tmp_path / "run.h5"
+    store.append_launch(path, make_launch())
+    one = make_measurement(repetitions=40, ranks=5, verified=make_sample(10, 5))
+    timed = replace(one.sample, device_ns=one.sample.stop_ns - one.sample.start_ns)
+    store.append_measurement(path, replace(one, sample=timed))
+    whole = store.read_campaign(path)
+    stamps_bytes = 8 * 5 * (3 * 40 + 2 * 2 + 2 * 10)
+    for kept_bytes, stored in ((stamps_bytes, False), (stamps_bytes - 1, True)):
+        monkeypatch.setattr(lazy, "_KEPT_BYTES", kept_bytes)
+        found = store.read_campaign(path)
+        (measured,) = found.measurements
+        assert isinstance(measured.sample, lazy.StoredSample) == stored
+        assert isinstance(measured.verified, lazy.StoredSample) == stored
+        assert plain(found) == plain(whole)
 
 
 def test_a_campaign_that_was_replaced_is_not_mixed_with_the_one_read(path, make_launch):
