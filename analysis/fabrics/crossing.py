@@ -1,7 +1,7 @@
 """A machine one tier further than it was measured: its domain from a campaign, pairs across it.
 
     inner   rate         R, the fastest bus rate of any collective inside the domain
-            efficiency   bus rate / R of all-reduce and of all-to-all, at most ranks and bytes
+            efficiency   fastest bus rate / R of all-reduce and of all-to-all, at most ranks
             latency      least all-reduce time of at most 1 KiB over ceil(lg P); else assumed
     outer   rate         bytes / time of pairs across, largest message
             latency      time of pairs across, smallest message
@@ -136,7 +136,7 @@ def _inner(rows: list[Row], source: str) -> tuple[dict[str, Figure], dict[Patter
     for collective, pattern in _PATTERN.items():
         own = [row for row in rows if row.key.collective == collective and _bus_rate(row) > 0]
         if own:
-            row = max(own, key=lambda one: (one.ranks, one.message_bytes))
+            row = max(own, key=lambda one: (one.ranks, _bus_rate(one)))
             share = _bus_rate(row) / most
             text = f"{source}: {collective} on {row.ranks} ranks, {row.message_bytes} B"
             shares[pattern] = _figure(share, share, share, "1", text, "measured")

@@ -64,6 +64,15 @@ def test_figures_are_those_of_the_measurements(rows_of, tmp_path):
     assert load_fabric(path).figures() == found.figures()
 
 
+def test_one_size_that_was_held_up_is_not_the_efficiency(rows_of):
+    rows = [
+        replace(row, median_s=1e4 * row.median_s) if row.message_bytes == 1 << 30 else row
+        for row in inside_of(rows_of)
+    ]
+    domain = crossing_fabric("mine", rows, pairs_of(rows[0], 50e9), 8, 1024, "run.h5").tiers[0]
+    assert domain.efficiency["exchange"].value > 0.3  # at 1 MiB
+
+
 def test_what_was_measured_is_not_called_assumed(rows_of):
     rows = inside_of(rows_of)
     found = crossing_fabric("mine", rows, pairs_of(rows[0], 50e9), 8, 1024, "run.h5")
