@@ -17,7 +17,7 @@ from .bound import bound_of, least_out
 from .conditional import Conditional
 from .fabrics.draw import FROM_DATA
 from .fit import LEAST_SCALES_BEYOND
-from .named import model_name
+from .named import model_on
 from .outcome import boil_down, iteration_variance, shares_of, switching
 from .prediction import LARGEST_FACTOR, predict_as
 from .select import WALK
@@ -185,7 +185,7 @@ class Extrapolator:
             fabric=self.fabric,
             draws=DRAWS,
             seed=self.seed,
-            algorithm=self.algorithm or model_name(self.fit.key),
+            algorithm=self.algorithm or model_on(self.fit.key, len(self.fabric.tiers)),
             transport=self.fit.key.transport,
             scatter=self.scatter or 0.0,
             iteration=iteration_variance(self.fit.rows),

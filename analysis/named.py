@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .dataset import SeriesKey
     from .models import Model
 
-__all__ = ["NAMED", "kin", "model_name", "models_for", "models_named", "models_on"]
+__all__ = ["NAMED", "kin", "model_name", "model_on", "models_for", "models_named", "models_on"]
 
 _MODEL_OF = {
     "all_reduce": {
@@ -93,6 +93,12 @@ def model_name(key: SeriesKey) -> str:
         forced = {text.casefold(): name for text, name in _FORCED.get(variable, {}).items()}
         names += forced.get(value.casefold(), "").split()
     return next((name for name in names if name in known), "")
+
+
+def model_on(key: SeriesKey, tiers: int) -> str:
+    """Return `model_name` on a fabric of so many tiers: NCCL's tree is a chain inside domains."""
+    name = model_name(key)
+    return "chain_tree" if name == "double_tree" and tiers > 1 else name
 
 
 def kin(name: str, transport: str) -> str:

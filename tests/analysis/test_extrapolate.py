@@ -268,6 +268,13 @@ def test_so_is_a_part_too_small_for_its_rank(fit_of, collective):
     assert "not realisable" not in "".join(notes([replace(p, collective="all_reduce")], 4))
 
 
+def test_a_forced_tree_of_nccl_is_a_chain_inside_domains(fit_of):
+    found = fit_of("ring", scales=(2, 4))
+    forced = replace(found.key, transport="nccl", varied="NCCL_ALGO=Tree")
+    extrapolator = Extrapolator(fit=replace(found, key=forced), fabric=FABRIC)
+    assert extrapolator.predict([1_000_000], [1 << 20])[0].fastest == "chain_tree"
+
+
 def test_inside_the_fitted_scales_nothing_is_far(fit_of):
     found = fit_of("ring", cores=1 << 30, scales=(4, 64, 1024, 4096, 16_384))
     inside = Extrapolator(fit=found).predict([8192], [1 << 20])
