@@ -87,12 +87,9 @@ class SeriesKey:
         return f"{self.algorithm} {self.varied}".strip()
 
     def __str__(self) -> str:
+        first = self.collective, self.transport, self.choice, self.protocol, self.sync, self.dtype
         return (
-            " ".join(
-                str(getattr(self, name))
-                for name in ("collective", "transport", "choice", "protocol", "sync", "dtype")
-            )
-            + f" {self.placement} {self.memory}"
+            " ".join((*first, self.placement, self.memory))
             + (f" {self.counts}" if self.collective == "all_to_allv" else "")
             + (f" {self.root}-{self.peer}" if self.peer >= 0 else "")
             + (f" skew {self.skew}" if self.skew else "")
