@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from ..arrangement import Arrangement, plain
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Transport"]
 
 
-class Transport:
+class Transport(ABC):
     """A way through which ranks communicate: it turns a case into steps, and runs none itself.
 
     As it stands for one whose calls return when they are done and leave nothing behind. One whose
@@ -24,13 +25,13 @@ class Transport:
 
     name: str
 
+    @abstractmethod
     def operation(self, case: Case, buffers: Buffers) -> tuple[Step, ...]:
         """Return the steps of one operation, groups ``timed`` and ``complete``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def describe(self, code: int, function: int = 0) -> str:
         """Return the library's text for an error code that a function, by address, returned."""
-        raise NotImplementedError
 
     def arrange(self, operation: tuple[Step, ...], protocol: Protocol) -> Arrangement:
         """Return how an operation is timed."""
@@ -40,8 +41,8 @@ class Transport:
         """Return why what is queued cannot end, such as a rank that died; "" if it can."""
         return ""
 
-    def abort(self) -> None:
+    def abort(self) -> None:  # noqa: B027  (most leave nothing behind)
         """End what is queued, whatever it waits for."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Give back what this holds; collective."""
